@@ -1,0 +1,58 @@
+# Works with GNU make 3.81 (macOS) and /bin/sh; everything after `setup` runs from .venv.
+.DEFAULT_GOAL := help
+.PHONY: help setup run web test lint bench lock clean
+
+# What is set for another Python must not reach the one in .venv.
+unexport PYTHONHOME
+unexport PYTHONPATH
+
+# Not ?=: some systems export HOST as the machine's name, which would open the port to the network.
+HOST = 127.0.0.1
+PORT ?= 8080
+WEB_PORT ?= 8081
+UV_VERSION ?= 0.13.9
+
+# The reverse target is a closed port on purpose: the gateway answers by itself, and what it does
+# not answer must lead nowhere.
+PROXY = -s addon/ai_proxy.py --mode reverse:http://127.0.0.1:1 --listen-host $(HOST) --listen-port $(PORT)
+
+help:
+	@echo 'make setup   create .venv from requirements.lock (PYTHON=python3.13 picks the interpreter)'
+	@echo 'make run     serve with mitmdump   (HOST=$(HOST) PORT=$(PORT) ARGS=...)'
+	@echo 'make web     serve with mitmweb    (as run, and WEB_PORT=$(WEB_PORT) WEB_ARGS=...)'
+	@echo 'make test    lint, then run the tests (ARGS=... for pytest)'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make bench   measure against bare mitmproxy (ARGS=... for bench)'
+	@echo 'make lock    resolve requirements.lock anew (ARGS=--upgrade for newer releases)'
+	@echo 'make clean   remove .venv, caches and build output'
+
+setup:
+	@sh scripts/setup
+
+run: setup
+	.venv/bin/mitmdump $(PROXY) $(ARGS)
+
+web: setup
+	.venv/bin/mitmweb $(PROXY) --web-port $(WEB_PORT) $(WEB_ARGS) $(ARGS)
+
+test: lint
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup
+	.venv/bin/python -m bench $(ARGS)
+
+lock:
+	@python=$$(sh scripts/find-python) && "$$python" -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.12 \
+		--python build/lock/bin/python --no-python-downloads --generate-hashes --no-header \
+		--quiet --output-file requirements.lock $(ARGS)
+
+clean:
+	rm -rf .venv build dist .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find addon tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,28 @@
+"""The configuration: YAML, environment and `.env` in; frozen, validated values out."""
+
+from llm_gateway.config.loader import demo, load
+from llm_gateway.config.values import (
+    Config,
+    ConfigError,
+    Gateway,
+    Http,
+    Model,
+    Problem,
+    Provider,
+    ProviderDefaults,
+    Size,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Gateway",
+    "Http",
+    "Model",
+    "Problem",
+    "Provider",
+    "ProviderDefaults",
+    "Size",
+    "demo",
+    "load",
+]

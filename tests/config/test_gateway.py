@@ -1,0 +1,141 @@
+from collections.abc import Mapping
+
+import pytest
+
+from llm_gateway.config import Gateway
+from llm_gateway.config.cursor import Cursor, Report
+from llm_gateway.config.gateway import gateway
+from llm_gateway.config.nodes import parse
+from llm_gateway.secret import Secret
+
+LONG = "0123456789abcdef"
+CHARACTERS = "of letters, digits and ._~+/- that may end in = (RFC 6750)"
+
+
+def read(
+    text: str, environment: Mapping[str, str] | None = None
+) -> tuple[Gateway | None, list[str], list[str]]:
+    """The section, its problems and its warnings."""
+    node, _ = parse(text, "f")
+    assert node is not None
+    report = Report("f", environment or {})
+    value = Cursor(node, "gateway", 1, report).attempt(gateway)
+    return value, [str(problem) for problem in report.problems], report.warnings
+
+
+def test_the_defaults() -> None:
+    expected = Gateway(
+        virtual_hosts=("ai.localhost", "localhost", "127.0.0.1", "[::1]"),
+        tokens=(),
+        passthrough=False,
+        deadline=600.0,
+        max_request_bytes=33554432,
+    )
+    assert read("") == (expected, [], [])
+
+
+def test_every_key() -> None:
+    text = f"""
+virtual_hosts: [AI.example., "::1", ai.example]
+tokens: ["{LONG}", "${{A}}"]
+passthrough: true
+deadline: 1h30m
+max_request_bytes: 512KiB
+"""
+    expected = Gateway(
+        ("ai.example", "[::1]"), (Secret(LONG), Secret(LONG + "=")), True, 5400.0, 524288
+    )
+    assert read(text, {"A": LONG + "="}) == (expected, [], [])
+
+
+def test_auth_token_is_the_token_when_none_is_written() -> None:
+    value, problems, warnings = read("", {"AUTH_TOKEN": LONG})
+    assert value == Gateway(tokens=(Secret(LONG),))
+    assert (problems, warnings) == ([], [])
+
+
+def test_auth_token_does_not_join_written_tokens() -> None:
+    value, _, _ = read("tokens: []", {"AUTH_TOKEN": LONG})
+    assert value == Gateway(tokens=())
+
+
+def test_an_auth_token_that_is_no_token_is_a_problem_without_it() -> None:
+    assert read("", {"AUTH_TOKEN": "canary canary"})[1] == [
+        f"f:1: gateway.tokens: expected a token in AUTH_TOKEN {CHARACTERS}"
+    ]
+
+
+def test_a_written_token_without_its_variable_is_skipped_with_a_warning() -> None:
+    value, problems, warnings = read(f"tokens: ['${{A}}', '{LONG}', '${{B}}']", {"B": ""})
+    assert value == Gateway(tokens=(Secret(LONG),))
+    assert problems == []
+    assert warnings == [
+        "gateway.tokens[0] is skipped: A is not set",
+        "gateway.tokens[2] is skipped: B is empty",
+    ]
+
+
+def test_a_short_token_is_taken_with_a_warning() -> None:
+    value, problems, warnings = read("tokens: [canary]")
+    assert value == Gateway(tokens=(Secret("canary"),))
+    assert problems == []
+    assert warnings == ["gateway.tokens[0] is shorter than 16 characters and may be guessed"]
+
+
+def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
+    text = f"tokens: ['{LONG}', 'canary x', '', ~, [canary], '{LONG}', 'canary\\n', '${{canary-}}']"
+    _, problems, _ = read(text)
+    assert problems == [
+        f"f:1: gateway.tokens[1]: expected a token {CHARACTERS}",
+        f"f:1: gateway.tokens[2]: expected a token {CHARACTERS}",
+        "f:1: gateway.tokens[3]: expected a text, got nothing",
+        "f:1: gateway.tokens[4]: expected a text, got a list",
+        "f:1: gateway.tokens[5]: the same token as gateway.tokens[0]",
+        f"f:1: gateway.tokens[6]: expected a token {CHARACTERS}",
+        "f:1: gateway.tokens[7]: expected ${NAME} or ${NAME:-default} (write $${ for a literal ${)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tokens: canary", "gateway.tokens: expected a list of tokens, got a single value"),
+        ("virtual_hosts: a", "gateway.virtual_hosts: expected a list of hosts, got a single value"),
+        (
+            "virtual_hosts: []",
+            "gateway.virtual_hosts: expected a list of at least one host, got an empty list",
+        ),
+        (
+            "virtual_hosts: [a, b:80]",
+            "gateway.virtual_hosts[1]: expected a host name or an IP address, without scheme and "
+            "port, got 'b:80'",
+        ),
+        ("passthrough: yes", "gateway.passthrough: expected true or false, got 'yes'"),
+        (
+            "passthrough: 'true'",
+            "gateway.passthrough: expected a value without quotes, got the quoted text 'true'",
+        ),
+        (
+            "deadline: 1:30",
+            "gateway.deadline: expected a duration such as 500ms, 30s, 10m or 1h30m, got '1:30'",
+        ),
+        (
+            "deadline: 0",
+            "gateway.deadline: expected a duration of more than 0 and at most 168h, got '0'",
+        ),
+        ("deadline:", "gateway.deadline: expected a text, got nothing"),
+        (
+            "max_request_bytes: 0777",
+            "gateway.max_request_bytes: expected a positive number of bytes such as 33554432, "
+            "32MiB, 512KiB or 1MB, got '0777'",
+        ),
+        ("[]", "gateway: expected a mapping, got an empty list"),
+        (
+            "token: x",
+            "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, passthrough, "
+            "deadline, max_request_bytes; did you mean 'tokens'?",
+        ),
+    ],
+)
+def test_problems(text: str, problem: str) -> None:
+    assert read(text)[1] == [f"f:1: {problem}"]

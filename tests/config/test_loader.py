@@ -1,0 +1,355 @@
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_gateway.config import (
+    Config,
+    ConfigError,
+    Gateway,
+    Http,
+    Model,
+    Provider,
+    ProviderDefaults,
+    Size,
+    demo,
+    load,
+)
+from llm_gateway.secret import Secret
+
+ROOT = Path(__file__).parents[2]
+KNOWN = {
+    "openai": ProviderDefaults("openai", "https://api.openai.com/v1", needs_key=True),
+    "openrouter": ProviderDefaults("openai", "https://openrouter.ai/api/v1", needs_key=True),
+    "groq": ProviderDefaults("openai", "https://api.groq.com/openai/v1", needs_key=True),
+    "echo": ProviderDefaults("echo", None, needs_key=False),
+}
+KINDS = ("openai", "echo")
+TOKEN = "0123456789abcdef"
+FILE = Path("provider_config.yaml")
+SMALLEST = "providers: {echo: }\nmodels: [{name: a, provider: echo}]\n"
+
+
+@pytest.fixture(autouse=True)
+def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(text: str, environ: Mapping[str, str] | None = None, path: Path = FILE) -> Config:
+    path.write_text(text)
+    return load(path, environ or {}, KNOWN, KINDS)
+
+
+def complaint(text: str | bytes, environ: Mapping[str, str] | None = None) -> str:
+    FILE.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(FILE, environ or {}, KNOWN, KINDS)
+    return str(caught.value)
+
+
+def test_a_whole_file() -> None:
+    text = """
+gateway:
+  deadline: 30s
+providers:
+  openrouter:
+    api_key: ${OPENROUTER_API_KEY}
+    http: {connect: 1s}
+  local:
+    kind: openai
+    base_url: http://127.0.0.1:11434/v1
+models:
+  - name: qwen3-coder
+    provider: openrouter
+    model: qwen/qwen3-coder:free
+    size: BIG
+  - name: tiny
+    provider: local
+    priority: 2
+"""
+    config = read(text, {"OPENROUTER_API_KEY": "sk-1", "AUTH_TOKEN": TOKEN})
+    openrouter = Provider(
+        "openrouter",
+        "openai",
+        "https://openrouter.ai/api/v1",
+        Secret("sk-1"),
+        Http(connect=1.0),
+        None,
+    )
+    local = Provider("local", "openai", "http://127.0.0.1:11434/v1", None, Http(), None)
+    assert config == Config(
+        gateway=Gateway(tokens=(Secret(TOKEN),), deadline=30.0),
+        providers={"openrouter": openrouter, "local": local},
+        models=(
+            Model("qwen3-coder", "openrouter", "qwen/qwen3-coder:free", Size.BIG, 1),
+            Model("tiny", "local", "tiny", None, 2),
+        ),
+        source="provider_config.yaml",
+        watched=(FILE.absolute(), Path(".env").absolute()),
+        warnings=(),
+    )
+
+
+def test_reading_twice_gives_equal_configurations_and_a_change_another() -> None:
+    first = read(SMALLEST)
+    assert read(SMALLEST) == first
+    assert read(SMALLEST, {"AUTH_TOKEN": TOKEN}) != first
+
+
+def test_warnings_name_what_is_off_and_that_nothing_is_usable() -> None:
+    text = "providers: {groq: , openai: }\nmodels: [{name: a, provider: groq}]\n"
+    assert read(text).warnings == (
+        "provider groq is switched off: GROQ_API_KEY is not set",
+        "provider openai is switched off: OPENAI_API_KEY is not set",
+        "no model is usable: groq is switched off (GROQ_API_KEY is not set)",
+    )
+
+
+def test_dotenv_beside_the_file_comes_before_the_working_directory(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / ".env").write_text("GROQ_API_KEY=conf\n")
+    Path(".env").write_text(f"GROQ_API_KEY=cwd\nAUTH_TOKEN={TOKEN}\n")
+    text = "providers: {groq: }\nmodels: [{name: a, provider: groq}]\n"
+    path = Path("conf/gateway.yaml")
+    config = read(text, path=path)
+    assert config.providers["groq"].api_key == Secret("conf")
+    assert config.gateway.tokens == (Secret(TOKEN),)
+    assert config.watched == (path.absolute(), conf / ".env", tmp_path / ".env")
+    assert config.source == "conf/gateway.yaml"
+    process = read(text, {"GROQ_API_KEY": "process"}, path)
+    assert process.providers["groq"].api_key == Secret("process")
+
+
+def test_the_environment_that_is_given_is_not_changed() -> None:
+    Path(".env").write_text("A=1\n")
+    environ: dict[str, str] = {}
+    read(SMALLEST, environ)
+    assert environ == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "",
+            "provider_config.yaml:1: required key 'providers' is missing\n"
+            "provider_config.yaml:1: required key 'models' is missing",
+        ),
+        ("- a\n", "provider_config.yaml:1: expected a mapping, got a list"),
+        (
+            "models: [{name: a, provider: x}]\n",
+            "provider_config.yaml:1: required key 'providers' is missing",
+        ),
+        (
+            SMALLEST + "retry: {attempts: 3}\n",
+            "provider_config.yaml:3: unknown key 'retry', expected one of: gateway, providers, "
+            "models",
+        ),
+        (
+            "providers: {echo: , acne: x}\nmodels: [{name: a, provider: acne}]\n",
+            "provider_config.yaml:1: providers.acne: expected a mapping, got 'x'",
+        ),
+        (b"a: \xff", "provider_config.yaml:1: expected UTF-8 text"),
+        ("a: [", None),
+    ],
+)
+def test_problems(text: str | bytes, expected: str | None) -> None:
+    assert complaint(text) == (
+        expected
+        or "provider_config.yaml:1: invalid YAML: expected the node content, but found "
+        "'<stream end>' (while parsing a flow node on line 1)"
+    )
+
+
+def test_all_problems_are_told_at_once_by_line_and_dotenv_last() -> None:
+    Path(".env").write_text("canary\n")
+    text = """models:
+  - {name: a, provider: x, size: LARGE}
+  - {name: a, name: b, provider: echo}
+providers:
+  echo: {api_key: canary}
+gateway:
+  passthrough: 1
+  deadline: ${D}
+"""
+    assert complaint(text, {"AUTH_TOKEN": "canary canary"}).splitlines() == [
+        "provider_config.yaml:2: models[0].provider: expected a key of providers (echo), got 'x'",
+        "provider_config.yaml:2: models[0].size: expected SMALL or BIG, got 'LARGE'",
+        "provider_config.yaml:3: models[1]: key 'name' is given twice, first on line 3",
+        "provider_config.yaml:5: providers.echo.api_key: a provider of kind echo takes no key",
+        "provider_config.yaml:6: gateway.tokens: expected a token in AUTH_TOKEN of letters, digits "
+        "and ._~+/- that may end in = (RFC 6750)",
+        "provider_config.yaml:7: gateway.passthrough: expected true or false, got '1'",
+        "provider_config.yaml:8: gateway.deadline: environment variable D is not set",
+        ".env:1: expected NAME=value",
+    ]
+
+
+def test_a_problem_of_dotenv_alone_is_enough() -> None:
+    Path(".env").write_text("A='canary\n")
+    assert complaint(SMALLEST) == (
+        ".env:1: expected a closing quote, and nothing but a comment after it"
+    )
+
+
+def test_a_missing_file_and_a_bad_dotenv_are_told_together() -> None:
+    Path(".env").write_text("canary\n")
+    with pytest.raises(ConfigError) as caught:
+        load(FILE, {}, KNOWN, KINDS)
+    assert str(caught.value).splitlines() == [
+        "provider_config.yaml: cannot be read: No such file or directory",
+        ".env:1: expected NAME=value",
+    ]
+
+
+def test_a_path_that_no_system_takes() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(Path("a\0b"), {}, KNOWN, KINDS)
+    assert str(caught.value) == "a\0b: cannot be read: not a valid path"
+
+
+def test_the_demo_needs_nothing(tmp_path: Path) -> None:
+    assert demo(tmp_path, {}) == Config(
+        gateway=Gateway(),
+        providers={"echo": Provider("echo", "echo", "http://echo.invalid/v1", None, Http(), None)},
+        models=(
+            Model("echo-small", "echo", "echo-small", Size.SMALL, 1),
+            Model("echo-big", "echo", "echo-big", Size.BIG, 1),
+        ),
+        source="built-in demo",
+        watched=(tmp_path / ".env",),
+        warnings=(),
+    )
+
+
+def test_the_demo_takes_its_token_from_dotenv(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"AUTH_TOKEN={TOKEN}\n")
+    assert demo(tmp_path, {}).gateway.tokens == (Secret(TOKEN),)
+
+
+def test_the_demo_refuses_a_token_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        demo(tmp_path, {"AUTH_TOKEN": "canary canary"})
+    assert str(caught.value) == (
+        "built-in demo: gateway.tokens: expected a token in AUTH_TOKEN of letters, digits and "
+        "._~+/- that may end in = (RFC 6750)"
+    )
+
+
+@pytest.mark.parametrize("name", ["openai", "openrouter", "groq"])
+def test_the_example_works_with_any_one_key(name: str) -> None:
+    text = (ROOT / "provider_config.example.yaml").read_text()
+    config = read(text, {f"{name.upper()}_API_KEY": "k"})
+    off = {provider.name for provider in config.providers.values() if provider.off}
+    assert off == {"openai", "openrouter", "groq"} - {name}
+    assert len(config.warnings) == 2
+    assert any(model.provider == name for model in config.models)
+
+
+def test_the_example_loads_without_any_key() -> None:
+    config = read((ROOT / "provider_config.example.yaml").read_text())
+    assert all(provider.off for provider in config.providers.values())
+    assert [warning[:18] for warning in config.warnings[3:]] == ["no model is usable"]
+
+
+def test_the_example_loads_with_its_comments_taken_off() -> None:
+    text = (ROOT / "provider_config.example.yaml").read_text()
+    active = re.sub(r"^  # (?=[ -]|tokens:|local:)", "  ", text, flags=re.MULTILINE)
+    assert active.count("#") < text.count("#")
+    config = read(active, {"AUTH_TOKEN": TOKEN})
+    assert config.gateway.tokens == (Secret(TOKEN),)
+    assert config.providers["local"].off is None
+    assert [model.name for model in config.models if model.provider == "local"] == ["qwen3"]
+
+
+def test_the_reference_shows_what_errors_look_like() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (output,) = re.findall(r"^```text\n(.*?)\n^```", text, re.DOTALL | re.MULTILINE)
+    assert complaint(example) == output
+
+
+KEYS = [
+    "gateway",
+    "providers",
+    "models",
+    "virtual_hosts",
+    "tokens",
+    "passthrough",
+    "deadline",
+    "max_request_bytes",
+    "echo",
+    "kind",
+    "base_url",
+    "api_key",
+    "http",
+    "connect",
+    "max_idle",
+    "name",
+    "provider",
+    "model",
+    "size",
+    "priority",
+]
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=8),
+    st.sampled_from(["echo", "openai", "BIG", "${A}", "${", "https://a", "a", "10m", "localhost"]),
+)
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def flow(value: object) -> str:
+    """The value in YAML's flow style."""
+    match value:
+        case dict():
+            inner = ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items())
+            return f"{{{inner}}}"
+        case list():
+            return f"[{', '.join(map(flow, value))}]"
+        case str():
+            return "'" + value.replace("'", "''").replace("\n", " ") + "'"
+        case None:
+            return "~"
+        case _:
+            return str(value).lower()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary()
+    | st.text().map(str.encode)
+    | DOCUMENTS.map(lambda value: flow(value).encode("utf-8", "replace"))
+    | DOCUMENTS.map(lambda value: f"{SMALLEST}gateway: {flow(value)}".encode("utf-8", "replace"))
+    | DOCUMENTS.map(
+        lambda value: f"providers: {{echo: {flow(value)}}}\nmodels: [{flow(value)}]".encode(
+            "utf-8", "replace"
+        )
+    ),
+    st.dictionaries(st.sampled_from(["A", "AUTH_TOKEN"]), st.text(max_size=8)),
+)
+def test_any_file_is_a_configuration_or_a_config_error(
+    data: bytes, environ: dict[str, str]
+) -> None:
+    FILE.write_bytes(data)
+    try:
+        config = load(FILE, environ, KNOWN, KINDS)
+    except ConfigError as error:
+        lines = [problem.line for problem in error.problems]
+        outcome = bool(lines) and lines == sorted(lines)
+    else:
+        outcome = all(model.provider in config.providers for model in config.models)
+    assert outcome

@@ -1,0 +1,84 @@
+import copy
+import json
+import pickle
+from dataclasses import dataclass
+
+import pytest
+
+from llm_gateway.secret import Secret
+
+TEXT = "sk-canary-0123456789"
+MASKED = "***782a873f"
+
+
+def test_reveal_gives_the_text() -> None:
+    assert Secret(TEXT).reveal() == TEXT
+
+
+def test_masked_is_three_stars_and_the_start_of_the_sha256() -> None:
+    assert Secret(TEXT).masked == MASKED
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (str(Secret(TEXT)), MASKED),
+        (repr(Secret(TEXT)), f"Secret({MASKED})"),
+        (f"{Secret(TEXT)}", MASKED),
+        (f"{Secret(TEXT):>13}", f"  {MASKED}"),
+        (f"{Secret(TEXT)!r}", f"Secret({MASKED})"),
+        (f"{[Secret(TEXT)]}", f"[Secret({MASKED})]"),
+    ],
+)
+def test_every_rendering_is_masked(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def test_a_dataclass_around_it_is_masked_too() -> None:
+    @dataclass(frozen=True)
+    class Holder:
+        key: Secret
+
+    assert TEXT not in repr(Holder(Secret(TEXT)))
+
+
+def test_equal_texts_are_equal_and_hash_alike() -> None:
+    assert Secret(TEXT) == Secret(TEXT)
+    assert len({Secret(TEXT), Secret(TEXT)}) == 1
+
+
+@pytest.mark.parametrize("other", [Secret(TEXT + "0"), Secret(""), TEXT, None])
+def test_other_values_differ(other: object) -> None:
+    assert Secret(TEXT) != other
+
+
+def test_copies_are_the_secret_itself() -> None:
+    secret = Secret(TEXT)
+    assert copy.copy(secret) is secret
+    assert copy.deepcopy([secret])[0] is secret
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_raises(protocol: int) -> None:
+    with pytest.raises(TypeError, match=r"^a Secret cannot be pickled$"):
+        pickle.dumps(Secret(TEXT), protocol)
+
+
+def test_its_state_cannot_be_asked_for() -> None:
+    with pytest.raises(TypeError, match=r"^a Secret cannot be pickled$"):
+        Secret(TEXT).__getstate__()
+
+
+def test_json_raises_without_the_text() -> None:
+    with pytest.raises(TypeError) as caught:
+        json.dumps({"key": Secret(TEXT)})
+    assert TEXT not in str(caught.value)
+
+
+def test_it_has_no_attribute_dictionary() -> None:
+    with pytest.raises(TypeError):
+        vars(Secret(TEXT))
+
+
+def test_bytes_that_are_not_utf8_in_the_environment_are_no_obstacle() -> None:
+    assert Secret("key\udcff") == Secret("key\udcff")
