@@ -9,7 +9,7 @@ from llm_gateway.config.hosts import base_url, is_loopback, virtual_host
 ABSOLUTE = "an absolute http or https URL"
 ASCII = "an absolute http or https URL in ASCII without spaces"
 AUTHORITY = "an absolute http or https URL with a valid host and port"
-HTTPS = "an https URL (http is accepted for this machine only)"
+HTTPS = "an https URL (http is accepted for this machine, or without a key)"
 USER = "a URL without user name and password"
 QUERY = "a URL without query and fragment"
 HOST = "a host name or an IP address, without scheme and port"
@@ -135,6 +135,10 @@ def test_a_base_url_read_again_is_itself(text: str) -> None:
     message = complaint(base_url, text)
     assert message in {"", ASCII, ABSOLUTE, AUTHORITY, HTTPS, USER, QUERY}
     assert message or base_url(base_url(text)) == base_url(text)
+
+
+def test_http_may_lead_anywhere_without_a_key() -> None:
+    assert base_url("http://ollama:11434/v1", keyed=False) == "http://ollama:11434/v1"
 
 
 @given(st.text() | st.text("a1.:[]%-_"))

@@ -77,6 +77,11 @@ own:
             {},
             provider("local", "http://127.0.0.1:11434/v1"),
         ),
+        (
+            "lan: {kind: openai, base_url: 'http://ollama:11434/v1'}",
+            {},
+            provider("lan", "http://ollama:11434/v1"),
+        ),
         ("demo: {kind: echo}", {}, provider("demo", "http://echo.invalid/v1", kind="echo")),
         ("acme: {kind: echo}", {}, provider("acme", "http://echo.invalid/v1", kind="echo")),
         (
@@ -171,9 +176,9 @@ def test_the_result_is_read_only() -> None:
             ".acme: required key 'base_url' is missing, 'acme' has no known address",
         ),
         (
-            "free: {base_url: http://free.example}",
-            ".free.base_url: expected an https URL (http is accepted for this machine only), "
-            "got 'http://free.example'",
+            "acme: {base_url: http://free.example}",
+            ".acme.base_url: expected an https URL (http is accepted for this machine, or without "
+            "a key), got 'http://free.example'",
         ),
         (
             "free: {base_url: 'https://u:canary@free.example'}",
@@ -190,6 +195,11 @@ def test_the_result_is_read_only() -> None:
         (
             "free: {base_url: 'https://${HOST}'}",
             ".free.base_url: environment variable HOST is not set",
+        ),
+        (
+            "lan: {kind: openai, base_url: 'http://ollama:11434/v1', api_key: canary}",
+            ".lan.base_url: expected an https URL (http is accepted for this machine, or without "
+            "a key), got the quoted text 'http://ollama:11434/v1'",
         ),
         (
             "demo: {kind: echo, base_url: https://x}",

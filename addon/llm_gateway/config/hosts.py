@@ -30,10 +30,11 @@ def virtual_host(text: str) -> str:
     raise ValueError("a host name or an IP address, without scheme and port")
 
 
-def base_url(text: str) -> str:
+def base_url(text: str, *, keyed: bool = True) -> str:
     """An absolute `https` URL, or `http` to this machine, without a trailing slash.
 
-    Scheme and host come back in lower case.
+    Where no key is sent (`keyed` false), `http` may lead to any host. Scheme and host come back in
+    lower case.
     """
     if not _URL.fullmatch(text) or "\\" in text:
         raise ValueError("an absolute http or https URL in ASCII without spaces")
@@ -43,8 +44,8 @@ def base_url(text: str) -> str:
     if "?" in text or "#" in text:
         raise ValueError("a URL without query and fragment")
     host = _url_host(url)
-    if url.scheme == "http" and not is_loopback(host):
-        raise ValueError("an https URL (http is accepted for this machine only)")
+    if url.scheme == "http" and keyed and not is_loopback(host):
+        raise ValueError("an https URL (http is accepted for this machine, or without a key)")
     return f"{url.scheme}://{host}{port}{url.path.rstrip('/')}"
 
 

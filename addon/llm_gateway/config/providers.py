@@ -93,9 +93,10 @@ class ProvidersReader:
             if place is not None:
                 place.problem(f"a provider of kind {ECHO} takes no base_url")
             return ECHO_URL
-        if place is not None:
-            return place.attempt(_url)
         row = self._row(name, kind)
+        if place is not None:
+            keyed = "api_key" in values or (row is not None and row.needs_key)
+            return place.attempt(partial(_url, keyed=keyed))
         address = row.base_url if row else None
         if address is None:
             cursor.problem(
@@ -137,10 +138,10 @@ def _http(cursor: Cursor) -> Http:
     )
 
 
-def _url(cursor: Cursor) -> str:
+def _url(cursor: Cursor, *, keyed: bool) -> str:
     text = cursor.text()
     try:
-        return base_url(text)
+        return base_url(text, keyed=keyed)
     except ValueError as error:
         if set("@?#") & set(text):  # where passwords and keys stand in a URL
             raise Invalid(f"expected {error}") from None
