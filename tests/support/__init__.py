@@ -1,0 +1,1 @@
+"""Real servers, clients and processes that the tests put around the gateway."""
