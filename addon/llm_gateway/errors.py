@@ -1,0 +1,186 @@
+"""Every failure the gateway can answer with, and what each means to retry, log and client.
+
+::
+
+    GatewayError                    a status, OpenAI's four error keys, headers
+    ├── RequestError                the client's request is at fault; found by us (4xx)
+    ├── InternalError               a bug of ours (500)
+    └── UpstreamError               a provider failed; carries the decision: retry here,
+        │                           go elsewhere, or give up
+        ├── UpstreamConnectionError no connection, or it broke (502)
+        ├── UpstreamTimeout         connected, but too slow (504)
+        ├── UpstreamAuthError       the provider refused *our* key (502, never 401)
+        ├── UpstreamRateLimited     429, with the provider's hint when there is one
+        ├── UpstreamRejected        the provider refused the request itself (its own 4xx)
+        ├── UpstreamUnavailable     the provider's own 5xx, passed with its status
+        └── UpstreamInvalidResponse 2xx, but not an answer (502)
+
+``message`` is what the client may read; ``detail`` is for the log only. Neither ever holds a
+secret. The body is OpenAI's error object: ``{"error": {"message", "type", "param", "code"}}``.
+"""
+
+import enum
+from typing import ClassVar
+
+import orjson
+
+INVALID_REQUEST = "invalid_request_error"
+SERVER_ERROR = "server_error"
+
+_SHOWN = 64
+
+
+class Retry(enum.Enum):
+    """What may mend an upstream failure."""
+
+    HERE = "here"
+    """The same target may well answer next time."""
+    ELSEWHERE = "elsewhere"
+    """Only another target can."""
+    NEVER = "never"
+    """The request itself is at fault."""
+
+
+class GatewayError(Exception):
+    """A failure with an HTTP answer. ``type``, ``code`` and ``param`` are OpenAI's error keys."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = INVALID_REQUEST,
+        code: str | None = None,
+        param: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        detail: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type
+        self.code = code
+        self.param = param
+        self.headers = headers
+        self.detail = detail
+
+    def body(self) -> bytes:
+        """The OpenAI error body as JSON bytes, all four keys present."""
+        return orjson.dumps(
+            {
+                "error": {
+                    "message": self.message,
+                    "type": self.type,
+                    "param": self.param,
+                    "code": self.code,
+                }
+            }
+        )
+
+
+class RequestError(GatewayError):
+    """The client's request is at fault; nothing was sent to a provider."""
+
+
+class InternalError(GatewayError):
+    """A bug of ours. The message says nothing of its cause; the log does."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(
+            500,
+            "The gateway failed to handle the request. This is a bug in the gateway; "
+            "its log has the details.",
+            type=SERVER_ERROR,
+            code="internal_error",
+            detail=detail,
+        )
+
+
+class UpstreamError(GatewayError):
+    """A provider failed. ``retry_after`` is its own hint in seconds, if it gave one."""
+
+    default_status: ClassVar[int] = 502
+    default_code: ClassVar[str] = "upstream_error"
+    default_type: ClassVar[str] = SERVER_ERROR
+    default_retry: ClassVar[Retry] = Retry.HERE
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry: Retry | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+    ) -> None:
+        headers = () if retry_after is None else (("retry-after", str(max(1, round(retry_after)))),)
+        super().__init__(
+            status or self.default_status,
+            message,
+            type=type or self.default_type,
+            code=code or self.default_code,
+            param=param,
+            headers=headers,
+            detail=detail,
+        )
+        self.retry = retry or self.default_retry
+        self.retry_after = retry_after
+
+
+class UpstreamConnectionError(UpstreamError):
+    """No connection to the provider, or it broke before the answer was complete."""
+
+    default_code = "upstream_connection_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider was reached but did not answer in time."""
+
+    default_status = 504
+    default_code = "upstream_timeout"
+
+
+class UpstreamAuthError(UpstreamError):
+    """The provider refused the gateway's key. Never a 401: the client's own token is fine."""
+
+    default_code = "upstream_auth_error"
+    default_retry = Retry.ELSEWHERE
+
+
+class UpstreamRateLimited(UpstreamError):
+    """The provider is out of quota for us."""
+
+    default_status = 429
+    default_type = "requests"
+    default_code = "rate_limit_exceeded"
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider refused the request itself; its own sentence is passed on."""
+
+    default_status = 400
+    default_type = INVALID_REQUEST
+    default_code = "upstream_rejected"
+    default_retry = Retry.NEVER
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The provider's own server error, passed on with its status."""
+
+    default_status = 503
+    default_code = "upstream_unavailable"
+
+
+class UpstreamInvalidResponse(UpstreamError):
+    """A success status without an answer in it: HTML, broken JSON, an empty stream."""
+
+    default_code = "upstream_invalid_response"
+
+
+def shown(text: str) -> str:
+    """A client's string made fit for a message or a log line: short, and printable throughout."""
+    printable = "".join(c if c.isprintable() and c != "`" else "?" for c in text[:_SHOWN])
+    return printable if len(text) <= _SHOWN else printable + "…"

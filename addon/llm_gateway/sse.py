@@ -1,0 +1,126 @@
+"""Server-sent events, without I/O: one decoder and one encoder.
+
+The decoder follows the WHATWG HTML standard, §9.2.6 "Interpreting an event stream"
+(https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end in LF, CR or CRLF and
+in nothing else, one leading byte order mark is ignored, ``data`` lines are joined with LF, lines
+that start with a colon are comments, and an event without data is not dispatched. It works on
+bytes and splits before any text decoding, so a character cut in two by the network stays whole.
+``id`` and ``retry`` are for reconnecting clients; they are read and not kept.
+
+One thing differs on purpose: the standard drops an event that the stream ends in the middle of,
+while :meth:`Decoder.close` returns it, because a provider that forgets the last blank line has
+still answered. The caller judges whether it is whole.
+
+The work is linear in the bytes fed: an unfinished line is kept in pieces until its end arrives.
+"""
+
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Enough for a picture in base64; above it a stream is broken or hostile."""
+
+DONE = b"data: [DONE]\n\n"
+"""OpenAI's end of stream."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One dispatched event: its ``event`` field (``""`` if none) and its data."""
+
+    type: str
+    data: bytes
+
+
+class EventTooLarge(ValueError):
+    """An event, or a line without end, exceeds the decoder's limit."""
+
+
+class Decoder:
+    """Turns bytes, cut anywhere, into events."""
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._at_start = True
+        self._skip_lf = False
+        self._line: list[bytes] = []
+        self._type = b""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that ``data`` completes. Raises :class:`EventTooLarge`."""
+        head, newline, rest = self._unify_line_ends(data).partition(b"\n")
+        if head:
+            self._line.append(head)
+            self._grow(len(head))
+        if not newline:
+            return []
+        events: list[Event] = []
+        self._end_line(events)
+        *lines, tail = rest.split(b"\n")
+        for line in lines:
+            self._take(line, events)
+        if tail:
+            self._line.append(tail)
+            self._grow(len(tail))
+        return events
+
+    def close(self) -> list[Event]:
+        """At the end of the stream: the event it broke off in, if there is one."""
+        events: list[Event] = []
+        if self._line:
+            self._end_line(events)
+        self._dispatch(events)
+        return events
+
+    def _unify_line_ends(self, data: bytes) -> bytes:
+        if self._skip_lf and data:
+            self._skip_lf = False
+            data = data.removeprefix(b"\n")
+        if b"\r" in data:
+            self._skip_lf = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+    def _end_line(self, events: list[Event]) -> None:
+        line = b"".join(self._line)
+        self._line.clear()
+        if self._at_start:
+            line = line.removeprefix(_BOM)
+            self._at_start = False
+        self._size -= len(line)
+        self._take(line, events)
+
+    def _take(self, line: bytes, events: list[Event]) -> None:
+        if not line:
+            self._dispatch(events)
+            return
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+            self._grow(len(value))
+        elif name == b"event":
+            self._type = value
+
+    def _dispatch(self, events: list[Event]) -> None:
+        if self._data:
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            if data:
+                events.append(Event(self._type.decode("utf-8", "replace"), data))
+            self._data.clear()
+        self._type = b""
+        self._size = 0
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max_event_bytes:
+            raise EventTooLarge(f"an event exceeds {self._max_event_bytes} bytes")
+
+
+def encode(data: bytes) -> bytes:
+    """One event with this data, which must not contain a carriage return."""
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\ndata: ")
+    return b"data: " + data + b"\n\n"

@@ -1,0 +1,276 @@
+"""The way out: one pooled aiohttp session per provider.
+
+A :class:`Wire` sends one request and gives back a response whose body is read piece by piece.
+:class:`HttpWire` is the real one. It verifies TLS, follows no redirect (a redirect would carry the
+key to another host), keeps no cookies, and puts the provider's key on at the last moment, so that
+no layer above it ever holds a request with a key in it. Above it stands the key's
+masked form in its place; a request where somebody took that out or put another key in is sent as
+it is, and one that was pointed at another host travels without the key.
+
+Timeouts for the first event and between events belong to the caller, who knows what an event is;
+here only connecting is bounded.
+"""
+
+import asyncio
+import ssl
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, override
+
+import aiohttp
+import certifi
+from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from llm_gateway import __version__
+from llm_gateway.config import Provider
+from llm_gateway.errors import (
+    UpstreamConnectionError,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamTimeout,
+)
+from llm_gateway.patience import Patience
+
+DRAIN_BYTES = 64 * 1024
+DRAIN_SECONDS = 0.5
+"""How much of a finished answer's tail is read so that its connection can be used again."""
+
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""A whole reply above this is refused; pictures in base64 stay far below."""
+
+EVENT_STREAM = "text/event-stream"
+KEY_HEADER = "authorization"
+STANDARD_HEADERS = (
+    ("user-agent", f"llm-gateway/{__version__}"),
+    ("accept-encoding", "identity"),
+    ("content-type", "application/json"),
+)
+"""What every request carries. Compression would only delay the events of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Which attempt of which exchange a request is; for people and logs, never on the wire."""
+
+    exchange: str
+    attempt: int
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One request to a provider. Its headers never hold a key, at most a masked one."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    label: Label
+
+
+class UpstreamResponse(Protocol):
+    """A provider's answer; its body is still on the way."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names compare without case."""
+
+    async def read(self) -> bytes:
+        """The next piece of the body as it arrives; ``b""`` at its end.
+
+        Raises :class:`UpstreamConnectionError` when the connection breaks before the end.
+        """
+
+    async def release(self) -> None:
+        """The answer is complete: read what little is left and give the connection back."""
+
+    def close(self) -> None:
+        """Break off: close the connection at once, so that the provider stops working."""
+
+
+class Wire(Protocol):
+    """Sends requests to one provider."""
+
+    async def send(self, request: UpstreamRequest, patience: Patience) -> UpstreamResponse:
+        """The answer's status and headers. Raises :class:`UpstreamError`.
+
+        ``patience`` holds the time limits that run meanwhile, for who has to stop them.
+        """
+
+    async def close(self) -> None:
+        """Close every connection. Answers still being read break off."""
+
+
+class _HttpResponse:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: CIMultiDictProxy[str] = response.headers
+
+    async def read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise _as_upstream_error(error) from error
+
+    async def release(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._drain()
+        except (TimeoutError, UpstreamError):
+            self.close()
+        finally:
+            self._response.release()
+
+    def close(self) -> None:
+        self._response.close()
+
+    async def _drain(self) -> None:
+        left = DRAIN_BYTES
+        while left > 0:
+            data = await self.read()
+            if not data:
+                return
+            left -= len(data)
+        self.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool bounds all connections; this one also bounds the idle ones."""
+
+    def __init__(self, *, limit: int, max_idle: int, keepalive: float, tls: ssl.SSLContext) -> None:
+        super().__init__(limit=limit, keepalive_timeout=keepalive, ssl=tls)
+        self._max_idle = max_idle
+
+    @override
+    def _release(
+        self,
+        key: "aiohttp.client_reqrep.ConnectionKey",
+        protocol: ResponseHandler,
+        *,
+        should_close: bool = False,
+    ) -> None:
+        idle = sum(map(len, self._conns.values()))
+        super()._release(key, protocol, should_close=should_close or idle >= self._max_idle)
+
+
+class HttpWire:
+    """A provider over HTTP. Made inside the event loop; connects on first use."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._origin = URL(provider.base_url).origin()
+        self._key = provider.api_key
+        http = provider.http
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(
+                limit=http.max_connections,
+                max_idle=http.max_idle,
+                keepalive=http.keepalive,
+                tls=tls_context(),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=http.connect),
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            proxy=environment_proxy(self._origin),
+        )
+
+    async def send(self, request: UpstreamRequest, patience: Patience) -> UpstreamResponse:
+        """See :class:`Wire`."""
+        del patience
+        try:
+            url = URL(request.url, encoded=True)
+            headers = self._with_key(request, url)
+            response = await self._session.request(
+                request.method, url, headers=headers, data=request.body, allow_redirects=False
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _as_upstream_error(error) from error
+        return _HttpResponse(response)
+
+    async def close(self) -> None:
+        """See :class:`Wire`."""
+        await self._session.close()
+
+    def _with_key(self, request: UpstreamRequest, url: URL) -> CIMultiDict[str]:
+        headers = CIMultiDict(request.headers)
+        if self._key is not None and headers.get(KEY_HEADER) == bearer(self._key.masked):
+            if url.origin() == self._origin:
+                headers[KEY_HEADER] = bearer(self._key.reveal())
+            else:
+                del headers[KEY_HEADER]
+        return headers
+
+
+def bearer(credential: str) -> str:
+    """The value of an Authorization field (RFC 6750 §2.1)."""
+    return f"Bearer {credential}"
+
+
+def is_event_stream(response: UpstreamResponse) -> bool:
+    """Whether the body is a stream of server-sent events."""
+    content_type = response.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower() == EVENT_STREAM
+
+
+async def read_whole(response: UpstreamResponse) -> bytes:
+    """The whole body. Raises UpstreamInvalidResponse above the limit, or what reading raises."""
+    parts: list[bytes] = []
+    left = MAX_REPLY_BYTES
+    try:
+        while data := await response.read():
+            parts.append(data)
+            left -= len(data)
+            if left < 0:
+                raise UpstreamInvalidResponse(
+                    f"The provider's answer is larger than {MAX_REPLY_BYTES} bytes."
+                )
+    finally:
+        response.close()
+    return b"".join(parts)
+
+
+def tls_context() -> ssl.SSLContext:
+    """The system's trusted certificates (``SSL_CERT_FILE`` is honoured), or certifi's if none."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None and paths.capath is None:
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def environment_proxy(origin: URL) -> URL | None:
+    """The proxy that ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` ask for."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(origin.scheme) or proxies.get("all")
+    if not proxy or not origin.host or urllib.request.proxy_bypass(origin.host):
+        return None
+    return URL(proxy)
+
+
+def _as_upstream_error(error: Exception) -> UpstreamError:
+    """aiohttp's exceptions as ours. Their texts may name hosts, so only the log gets them."""
+    detail = f"{type(error).__name__}: {error}"
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamTimeout("The provider could not be connected to in time.", detail=detail)
+        case aiohttp.ClientConnectorCertificateError():
+            return UpstreamConnectionError(
+                "The provider's TLS certificate could not be verified.", detail=detail
+            )
+        case aiohttp.ClientConnectorError():
+            return UpstreamConnectionError(
+                "The connection to the provider could not be established.", detail=detail
+            )
+        case _:
+            return UpstreamConnectionError(
+                "The connection to the provider broke before the answer was complete.",
+                detail=detail,
+            )
