@@ -1,0 +1,1 @@
+"""What the client sees: the front door, routes, validation, OpenAI's bodies."""

@@ -1,0 +1,46 @@
+"""The values that pass between the HTTP side and the API, free of any HTTP library."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request before its body. ``path`` is the raw target with its query.
+
+    ``hosts`` holds every host the request names (Host fields, ``:authority``, absolute target);
+    ``authorization`` every Authorization field, as the bytes that came.
+    """
+
+    method: str
+    path: str
+    hosts: tuple[str, ...]
+    authorization: tuple[bytes, ...]
+    content_type: str | None
+    content_encoding: str | None
+    content_length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """An admitted request with its body. ``exchange`` is the id that names it everywhere."""
+
+    exchange: str
+    method: str
+    path: str
+    body: bytes
+
+
+class Sink(Protocol):
+    """Where an answer goes. Each call waits until the client can take more."""
+
+    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
+        """The status and headers; ``streaming`` if the body's length is not known yet."""
+
+    async def write(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    async def end(self) -> None:
+        """The body is complete."""

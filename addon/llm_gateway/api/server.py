@@ -1,0 +1,154 @@
+"""The API itself: an admitted request in, an answer out, one log line per exchange.
+
+:meth:`Api.serve` never raises but for cancellation: what goes wrong becomes an answer, a bug of
+ours a 500. Once an answer has started it is ended properly, and how it ended is logged.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import orjson
+
+from llm_gateway.api import routes
+from llm_gateway.api.http import ClientRequest, Headers, Sink
+from llm_gateway.api.routes import Endpoint
+from llm_gateway.api.validation import parse_chat
+from llm_gateway.dispatch import Reply, Trace
+from llm_gateway.errors import GatewayError, InternalError, shown
+from llm_gateway.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that left before the answer was complete; only ever logged."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the log line says beyond the trace. Times are from the event loop's clock."""
+
+    started: float
+    status: int = CLIENT_CLOSED_REQUEST
+    first_byte: float | None = None
+
+
+class Api:
+    """Serves requests with whatever configuration is current when they arrive."""
+
+    def __init__(self, runtime: Callable[[], Runtime], clock: Callable[[], float] = time.monotonic):
+        self._runtime = runtime
+        self._clock = clock
+
+    async def serve(self, request: ClientRequest, sink: Sink) -> None:
+        """Answer one request. Cancel the task when the client leaves."""
+        trace = Trace(request.exchange)
+        progress = _Progress(self._clock())
+        try:
+            await self._answer(request, sink, trace, progress)
+        except asyncio.CancelledError:
+            progress.status = CLIENT_CLOSED_REQUEST
+            raise
+        finally:
+            self._log(request, trace, progress)
+
+    async def refuse(self, request: ClientRequest, error: GatewayError, sink: Sink) -> None:
+        """Answer a request with an error found before it was admitted."""
+        trace = Trace(request.exchange)
+        progress = _Progress(self._clock())
+        try:
+            await self._fail(sink, error, trace, progress)
+        finally:
+            self._log(request, trace, progress)
+
+    async def _answer(
+        self, request: ClientRequest, sink: Sink, trace: Trace, progress: _Progress
+    ) -> None:
+        with self._runtime().in_use() as runtime:
+            try:
+                reply = await self._reply(request, runtime, trace)
+            except GatewayError as error:
+                await self._fail(sink, error, trace, progress)
+                return
+            except Exception as error:
+                logger.exception("Exchange %s failed in the gateway.", request.exchange)
+                await self._fail(sink, InternalError(repr(error)), trace, progress)
+                return
+            await self._send(sink, reply, trace, progress)
+
+    async def _reply(self, request: ClientRequest, runtime: Runtime, trace: Trace) -> Reply:
+        route = routes.find(request.method, request.path)
+        match route.endpoint:
+            case Endpoint.PING:
+                return Reply("text/plain; charset=utf-8", b"OK")
+            case Endpoint.MODELS:
+                return _json(runtime.catalogue.listing())
+            case Endpoint.MODEL:
+                return _json(runtime.catalogue.entry(route.model or ""))
+            case Endpoint.CHAT:
+                return await runtime.dispatcher.chat(parse_chat(request.body), trace)
+
+    async def _send(self, sink: Sink, reply: Reply, trace: Trace, progress: _Progress) -> None:
+        headers = (("content-type", reply.content_type), *_headers(trace))
+        progress.status = 200
+        if isinstance(reply.body, bytes):
+            await _send_whole(sink, 200, headers, reply.body)
+            return
+        async with aclosing(reply.body) as pieces:
+            await sink.start(200, (*headers, ("cache-control", "no-cache")), streaming=True)
+            async for piece in pieces:
+                if progress.first_byte is None:
+                    progress.first_byte = self._clock()
+                await sink.write(piece)
+        await sink.end()
+
+    async def _fail(
+        self, sink: Sink, error: GatewayError, trace: Trace, progress: _Progress
+    ) -> None:
+        trace.failure = error
+        progress.status = error.status
+        await _send_whole(sink, error.status, _error_headers(error, trace), error.body())
+
+    def _log(self, request: ClientRequest, trace: Trace, progress: _Progress) -> None:
+        path = request.path.partition("?")[0]
+        words = [f"{request.exchange} {shown(request.method)} {shown(path)}"]
+        if trace.model is not None:
+            words.append(f"{shown(trace.model)} -> {trace.target or 'nowhere'}")
+        words.append(str(progress.status))
+        if trace.failure is not None:
+            words.append(trace.failure.code or trace.failure.type)
+            if trace.failure.detail:
+                words.append(f"({trace.failure.detail})")
+        if progress.first_byte is not None:
+            words.append(f"ttft {progress.first_byte - progress.started:.3f}s")
+        words.append(f"total {self._clock() - progress.started:.3f}s")
+        if trace.usage is not None:
+            words.append(f"tokens {trace.usage.prompt_tokens}+{trace.usage.completion_tokens}")
+        logger.info(" ".join(words))
+
+
+async def _send_whole(sink: Sink, status: int, headers: Headers, body: bytes) -> None:
+    await sink.start(status, (*headers, ("content-length", str(len(body)))), streaming=False)
+    await sink.write(body)
+    await sink.end()
+
+
+def _headers(trace: Trace) -> Headers:
+    headers: Headers = (("x-request-id", trace.exchange),)
+    if trace.target is not None:
+        headers += (
+            ("x-ai-proxy-model", trace.target),
+            ("x-ai-proxy-attempts", str(trace.attempts)),
+        )
+    return headers
+
+
+def _error_headers(error: GatewayError, trace: Trace) -> Headers:
+    return (("content-type", "application/json"), *_headers(trace), *error.headers)
+
+
+def _json(value: object) -> Reply:
+    return Reply("application/json", orjson.dumps(value))

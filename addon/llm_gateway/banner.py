@@ -1,0 +1,47 @@
+"""The block that is printed once at start: what runs, where, and how to use it."""
+
+from collections.abc import Iterable
+
+from llm_gateway import __version__
+from llm_gateway.config import Config
+from llm_gateway.secret import Secret
+
+
+def start_block(config: Config, addresses: Iterable[str]) -> str:
+    """Version, configuration, addresses, models on and off, warnings. Holds no secret."""
+    lines = [
+        f"llm-gateway {__version__}",
+        f"  configuration  {config.source}",
+        f"  listening at   {', '.join(addresses) or 'nowhere'}",
+        f"  answering for  {', '.join(config.gateway.virtual_hosts)}",
+    ]
+    for model in config.models:
+        reason = config.providers[model.provider].off
+        size = f" ({model.size})" if model.size else ""
+        state = "on " if reason is None else "off"
+        why = "" if reason is None else f", {reason}"
+        lines.append(f"  model {state}      {model.name}{size} at {model.provider}{why}")
+    lines += [f"  warning        {warning}" for warning in config.warnings]
+    return "\n".join(lines)
+
+
+def invitation(config: Config, base_url: str, token: Secret) -> str:
+    """How to use a gateway that made its own token: the only place where a token is shown."""
+    model = next((m.name for m in config.models if not config.providers[m.provider].off), "MODEL")
+    return _INVITATION.format(model=model, base_url=base_url, token=token.reveal())
+
+
+_INVITATION = """\
+No client token is configured (AUTH_TOKEN), so one was made for this run. Try it:
+
+  curl -N {base_url}/chat/completions \\
+    -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\
+    -d '{{"model": "{model}", "stream": true,
+         "messages": [{{"role": "user", "content": "Hello, gateway"}}]}}'
+
+or with the openai SDK:
+
+  from openai import OpenAI
+  ai = OpenAI(base_url="{base_url}", api_key="{token}")
+  print(ai.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "Hi"}}]))
+"""

@@ -1,0 +1,129 @@
+"""What a configuration becomes, and how one follows another.
+
+A new configuration makes a new runtime. Requests under way finish on the one they began with; the
+wires of providers that did not change are handed on with their open connections; the others are
+closed when the last request that may use them is done.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Self
+
+from llm_gateway.api.front_door import FrontDoor
+from llm_gateway.config import Config, Provider
+from llm_gateway.dispatch import Dispatcher
+from llm_gateway.routing import Catalogue
+from llm_gateway.secret import Secret
+from llm_gateway.tasks import spawn
+from llm_gateway.wire import Wire
+
+WireFactory = Callable[[Provider], Wire]
+Decorator = Callable[[Wire], Wire]
+
+
+class Runtime:
+    """One configuration at work."""
+
+    def __init__(
+        self,
+        config: Config,
+        tokens: Iterable[Secret],
+        wires: Mapping[Provider, Wire],
+        publish: Decorator,
+        created: int,
+    ) -> None:
+        """``wires`` for every provider that is on, which exchanges use through ``publish``.
+
+        ``created`` (seconds since the epoch) dates the models.
+        """
+        gateway = config.gateway
+        self.config = config
+        self.wires = wires
+        self.front_door = FrontDoor(gateway.virtual_hosts, tokens, gateway.max_request_bytes)
+        self.catalogue = Catalogue(config, created)
+        self.dispatcher = Dispatcher(
+            self.catalogue,
+            {provider.name: publish(wire) for provider, wire in wires.items()},
+            gateway.deadline,
+        )
+        self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Self]:
+        """Keeps the wires open while a request is served."""
+        self._users += 1
+        self._unused.clear()
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused.set()
+
+    def wire(self, provider: str) -> Wire | None:
+        """The provider's wire itself, unpublished; None if it is unknown or switched off."""
+        return next((wire for p, wire in self.wires.items() if p.name == provider), None)
+
+    async def wait_unused(self) -> None:
+        """Until no request is served by this runtime."""
+        await self._unused.wait()
+
+
+class Engine:
+    """The current runtime, and the orderly end of those before it. Made inside the event loop."""
+
+    def __init__(
+        self, make_wire: WireFactory, publish: Decorator, fallback_token: Secret, created: int
+    ) -> None:
+        """``fallback_token`` is the clients' token where the configuration names none."""
+        self._make_wire = make_wire
+        self._publish = publish
+        self._fallback_token = fallback_token
+        self._created = created
+        self._current: Runtime | None = None
+        self._retiring: asyncio.Task[None] | None = None
+
+    @property
+    def current(self) -> Runtime:
+        """The runtime that new requests are served by."""
+        if self._current is None:
+            raise RuntimeError("the engine has no configuration yet")
+        return self._current
+
+    def adopt(self, config: Config) -> None:
+        """Serve new requests by ``config``."""
+        old = self._current
+        known = old.wires if old else {}
+        wires = {
+            provider: known.get(provider) or self._make_wire(provider)
+            for provider in config.providers.values()
+            if provider.off is None
+        }
+        tokens = config.gateway.tokens or (self._fallback_token,)
+        self._current = Runtime(config, tokens, wires, self._publish, self._created)
+        if old is not None:
+            retirement = _retire(old, wires, self._retiring)
+            self._retiring = spawn(retirement, "close the wires of the old configuration")
+
+    async def close(self) -> None:
+        """Close every wire; answers still under way break off."""
+        if self._retiring is not None:
+            self._retiring.cancel()
+        if self._current is not None:
+            for wire in self._current.wires.values():
+                await wire.close()
+
+
+async def _retire(
+    old: Runtime, kept: Mapping[Provider, Wire], before: asyncio.Task[None] | None
+) -> None:
+    # A wire may be older than its runtime, so the runtimes before this one must be done as well.
+    if before is not None:
+        await before
+    await old.wait_unused()
+    for provider, wire in old.wires.items():
+        if provider not in kept:
+            await wire.close()
