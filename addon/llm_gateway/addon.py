@@ -1,0 +1,224 @@
+"""The mitmproxy addon: hooks and options, nothing else.
+
+A hook that raises *fails open* in mitmproxy: the flow goes on to the reverse target with the
+client's credentials. So every hook here is guarded and fails closed, with a 500 of ours; and as
+long as ``passthrough`` is off, no server connection is opened at all.
+"""
+
+import asyncio
+import functools
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client
+from mitmproxy.log import ALERT
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from llm_gateway import banner, config, host
+from llm_gateway.adapters import FORMATS
+from llm_gateway.adapters.providers import PROVIDERS
+from llm_gateway.bridge.attach import Bridge
+from llm_gateway.bridge.check import self_check
+from llm_gateway.bridge.responses import error_response
+from llm_gateway.echo import EchoWire
+from llm_gateway.entrance import Entrance
+from llm_gateway.errors import InternalError
+from llm_gateway.inspect.attempts import Publisher
+from llm_gateway.inspect.watchers import someone_watches
+from llm_gateway.reload import FileWatch
+from llm_gateway.runtime import Engine
+from llm_gateway.secret import Secret
+from llm_gateway.tasks import spawn
+from llm_gateway.wire import HttpWire, Wire
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_CONFIG = Path("provider_config.yaml")
+RELOAD_SECONDS = 1.0
+"""How often the configuration files are looked at."""
+
+
+def fail_closed(hook: Callable[["AIProxy", http.HTTPFlow], None]) -> Callable[..., None]:
+    """A flow hook that answers 500 where it would raise, and forwards nothing."""
+
+    @functools.wraps(hook)
+    def guarded(self: "AIProxy", flow: http.HTTPFlow) -> None:
+        try:
+            hook(self, flow)
+        except Exception as error:
+            self.fail(flow, error)
+
+    return guarded
+
+
+def fail_closed_async(
+    hook: Callable[["AIProxy", http.HTTPFlow], Coroutine[Any, Any, None]],
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """The same for an asynchronous hook."""
+
+    @functools.wraps(hook)
+    async def guarded(self: "AIProxy", flow: http.HTTPFlow) -> None:
+        try:
+            await hook(self, flow)
+        except Exception as error:
+            self.fail(flow, error)
+
+    return guarded
+
+
+class AIProxy:
+    """The gateway as mitmproxy sees it."""
+
+    name = "ai_proxy"
+
+    def __init__(self) -> None:
+        self._token = Secret(secrets.token_urlsafe(24))
+        self._watched: bool | None = None
+        self._files = FileWatch()
+        self._reloader: asyncio.Task[None] | None = None
+
+    def load(self, loader: Loader) -> None:
+        """Declare our option, and set those of mitmproxy's that must be set."""
+        loader.add_option(
+            "ai_config",
+            str,
+            "",
+            "The gateway's configuration file. Default: provider_config.yaml in the working "
+            "directory; without one, the built-in demo provider.",
+        )
+        host.set_required_options(ctx.options)
+        self._proxyserver = proxyserver()
+        self._bridge = Bridge(self._proxyserver.connections)
+        self._publisher = Publisher(ctx.master.addons, self._someone_watches)
+        self._engine = Engine(make_wire, self._publisher.wrap, self._token, int(time.time()))
+        self._entrance = Entrance(self._engine, self._bridge, self._publisher, ctx.options)
+
+    def configure(self, updated: set[str]) -> None:
+        """Obey changed options. Raises OptionsError, and then nothing has changed."""
+        self._watched = None
+        host.check_options(ctx.options)
+        if "ai_config" in updated:
+            try:
+                self._adopt(read_config())
+            except config.ConfigError as error:
+                raise exceptions.OptionsError(f"The configuration is refused.\n{error}") from None
+
+    def running(self) -> None:
+        """Say what runs, and begin to watch the configuration. Errors logged here end the start."""
+        self._watched = None
+        for name in host.mistyped_options(ctx.options):
+            logger.error("Unknown option %s: the gateway's only option is ai_config.", name)
+        for complaint in self_check(self._proxyserver, ctx.options):
+            logger.warning("Answers will be sent whole, not streamed: %s", complaint)
+            self._bridge.disable()
+        addresses = [f"http://{h}:{p}" for h, p, *_ in self._proxyserver.listen_addrs()]
+        current = self._engine.current.config
+        logger.log(ALERT, banner.start_block(current, addresses))
+        if not current.gateway.tokens and addresses:
+            invitation = banner.invitation(current, f"{addresses[0]}/v1", self._token)
+            logger.log(ALERT, invitation)
+        self._reloader = spawn(self._watch_files(), "watch the configuration")
+
+    async def done(self) -> None:
+        """Close every connection to providers."""
+        if self._reloader is not None:
+            self._reloader.cancel()
+        await self._engine.close()
+
+    @fail_closed
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Decide on a request before its body is read."""
+        self._entrance.requestheaders(flow)
+
+    @fail_closed_async
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Answer whole what cannot be streamed."""
+        await self._entrance.request(flow)
+
+    @fail_closed
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Let no tunnel through to foreign hosts."""
+        self._entrance.http_connect(flow)
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """Let mitmproxy open no connection that was not allowed."""
+        try:
+            self._entrance.server_connect(data)
+        except Exception:
+            logger.exception("The gateway failed in server_connect.")
+            data.server.error = "The gateway failed."
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The flow is over without an answer: stop working for it."""
+        self._bridge.cancel(flow)
+
+    def client_disconnected(self, client: Client) -> None:
+        """The client has left: stop working for it."""
+        self._bridge.client_gone(client)
+
+    def fail(self, flow: http.HTTPFlow, error: Exception) -> None:
+        """Answer 500 in place of whatever would have happened."""
+        logger.error("The gateway failed on a request.", exc_info=error)
+        self._bridge.cancel(flow)
+        flow.request.stream = False
+        flow.response = error_response(InternalError(repr(error)), flow.id)
+
+    def _adopt(self, new: config.Config) -> None:
+        self._engine.adopt(new)
+        self._files = FileWatch((*new.watched, config_path().absolute()))
+
+    async def _watch_files(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            if self._files.changed():
+                await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            # In a thread: a large file takes the YAML parser a while.
+            new = await asyncio.to_thread(read_config)
+        except config.ConfigError as error:
+            logger.error("The changed configuration is refused, the old one stays.\n%s", error)
+            return
+        if new != self._engine.current.config:
+            self._adopt(new)
+            logger.log(ALERT, "The configuration %s was read again.", new.source)
+
+    def _someone_watches(self) -> bool:
+        if self._watched is None:
+            self._watched = someone_watches(ctx.master.addons.chain, ctx.options, self)
+        return self._watched
+
+
+def proxyserver() -> Proxyserver:
+    """mitmproxy's own addon that knows every client connection."""
+    addon = ctx.master.addons.get("proxyserver")
+    if not isinstance(addon, Proxyserver):
+        raise exceptions.OptionsError("The gateway needs mitmproxy's proxyserver addon.")
+    return addon
+
+
+def config_path() -> Path:
+    """The configuration file that the option names."""
+    return Path(ctx.options.ai_config).expanduser() if ctx.options.ai_config else DEFAULT_CONFIG
+
+
+def read_config() -> config.Config:
+    """The configuration; without a file, the demo. Raises ConfigError."""
+    path = config_path()
+    if not ctx.options.ai_config and not path.exists():
+        return config.demo(Path(), os.environ)
+    return config.load(path, os.environ, PROVIDERS, FORMATS)
+
+
+def make_wire(provider: config.Provider) -> Wire:
+    """The way to one provider."""
+    return EchoWire(provider) if provider.kind == "echo" else HttpWire(provider)

@@ -1,0 +1,151 @@
+"""Attaching flows of live client connections to in-process servers, and ending what was begun."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.connection import Client
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.server import ConnectionHandler
+
+from llm_gateway.bridge.server import Answer, Exchange, InProcessServer, in_process_connection
+from llm_gateway.bridge.sinks import StreamSink
+from llm_gateway.errors import InternalError
+from llm_gateway.inspect.bodies import BodyTap
+from llm_gateway.tasks import spawn
+
+logger = logging.getLogger(__name__)
+
+
+class Bridge:
+    """Attaches flows to in-process servers, one per client connection and host."""
+
+    def __init__(self, handlers: Mapping[Any, ConnectionHandler]) -> None:
+        """``handlers`` by client connection id: the proxyserver addon's ``connections``."""
+        self._handlers = handlers
+        self._exchanges: dict[str, Exchange] = {}
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Attach nothing from now on: everything is answered whole."""
+        self._enabled = False
+
+    def attach(
+        self, flow: http.HTTPFlow, answer: Answer, tap: BodyTap | None, *, at_once: bool = False
+    ) -> bool:
+        """Have ``answer`` serve the flow, which must be in its ``requestheaders`` hook.
+
+        False where the flow's layer cannot be found, as for a replayed flow: then it has to be
+        answered whole. See :class:`Exchange` for ``tap`` and ``at_once``.
+        """
+        handler = self._handlers.get(flow.client_conn.id) if self._enabled else None
+        found = find_stream(handler.layer, flow) if handler else None
+        if handler is None or found is None:
+            return False
+        http_layer, stream = found
+        server = self._server_for(handler, http_layer, flow)
+        exchange = Exchange(flow, server, stream.stream_id, answer, at_once, tap)
+        server.exchanges[stream.stream_id] = exchange
+        self._exchanges[flow.id] = exchange
+        return True
+
+    def answer_now(self, flow: http.HTTPFlow, answer: Answer) -> None:
+        """Have another ``answer`` serve an attached flow, without waiting for its body."""
+        exchange = self._exchanges[flow.id]
+        if not exchange.begun:
+            exchange.answer = answer
+            exchange.at_once = True
+            exchange.server.begin(exchange)
+
+    def cancel(self, flow: http.HTTPFlow) -> None:
+        """Stop answering this flow, if it is being answered."""
+        exchange = self._exchanges.get(flow.id)
+        if exchange is not None:
+            self._cancel(exchange)
+
+    def client_gone(self, client: Client) -> None:
+        """Stop answering everything that this client asked for."""
+        for exchange in list(self._exchanges.values()):
+            if exchange.flow.client_conn is client:
+                self._cancel(exchange)
+
+    def _server_for(
+        self, handler: ConnectionHandler, http_layer: HttpLayer, flow: http.HTTPFlow
+    ) -> InProcessServer:
+        # The address only has to be one that no real connection of this client has: it names the
+        # host that was asked for at our own port, which mitmproxy never connects to.
+        sockname = flow.client_conn.sockname
+        address = (flow.request.pretty_host, sockname[1] if sockname else 0)
+        tls = flow.client_conn.tls_established
+        # Not the property setters: they would rewrite the client's Host header.
+        flow.request.data.host, flow.request.data.port = address
+        flow.request.data.scheme = b"https" if tls else b"http"
+        for server in http_layer.connections.values():
+            if isinstance(server, InProcessServer) and server.conn.address == address:
+                return server
+        connection = in_process_connection(address, tls=tls)
+        server = InProcessServer(
+            http_layer.context.fork(),
+            connection,
+            partial(self._begin, handler, http_layer),
+            self._cancel,
+        )
+        http_layer.connections[connection] = server
+        return server
+
+    def _begin(
+        self,
+        handler: ConnectionHandler,
+        http_layer: HttpLayer,
+        exchange: Exchange,
+    ) -> None:
+        exchange.begun = True
+        sink = StreamSink(handler, http_layer, exchange)
+        exchange.task = spawn(self._run(sink, exchange), f"answer {exchange.flow.id}")
+
+    async def _run(self, sink: StreamSink, exchange: Exchange) -> None:
+        try:
+            await exchange.answer(sink)
+        except Exception as error:
+            logger.exception("Answering a request failed.")
+            await sink.fail(InternalError(repr(error)))
+        finally:
+            self._forget(exchange)
+
+    def _cancel(self, exchange: Exchange) -> None:
+        if exchange.tap is not None:
+            exchange.tap.store(exchange.flow)
+        if exchange.task is not None:
+            exchange.task.cancel()
+        else:
+            self._forget(exchange)
+
+    def _forget(self, exchange: Exchange) -> None:
+        exchange.server.exchanges.pop(exchange.stream_id, None)
+        self._exchanges.pop(exchange.flow.id, None)
+
+
+def find_stream(top: layer.Layer, flow: http.HTTPFlow) -> tuple[HttpLayer, HttpStream] | None:
+    """The HTTP layer and stream that a live flow belongs to, below ``top``.
+
+    Directly in the connection's stack, or deeper: inside the stream of a CONNECT tunnel.
+    """
+    return _find_in(top.context.layers, flow)
+
+
+def _find_in(
+    stack: Sequence[layer.Layer], flow: http.HTTPFlow
+) -> tuple[HttpLayer, HttpStream] | None:
+    for candidate in reversed(stack):
+        if not isinstance(candidate, HttpLayer):
+            continue
+        for stream in reversed(candidate.streams.values()):
+            if getattr(stream, "flow", None) is flow:
+                return candidate, stream
+            inner = stream.context.layers
+            if stream.child_layer and (found := _find_in(inner[inner.index(stream) + 1 :], flow)):
+                return found
+    return None

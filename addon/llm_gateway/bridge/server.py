@@ -1,0 +1,110 @@
+"""The in-process connection: our end of mitmproxy's HTTP layer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import override
+
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    HttpConnection,
+    HttpEvent,
+    ReceiveHttp,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+)
+
+from llm_gateway.api.http import Sink
+from llm_gateway.bridge.responses import error_events
+from llm_gateway.errors import InternalError
+from llm_gateway.inspect.bodies import BodyTap
+
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[Sink], Awaitable[None]]
+"""Answers one request into a sink."""
+
+
+@dataclass
+class Inject(events.ConnectionEvent):
+    """Carries one of our HTTP events down mitmproxy's layers to the in-process server."""
+
+    http_event: HttpEvent
+
+
+@dataclass(eq=False, slots=True)
+class Exchange:
+    """One request given to the in-process server, and the task that answers it.
+
+    ``at_once``: answer when the head has come, without waiting for the body. ``tap`` keeps a
+    streamed body for the flow.
+    """
+
+    flow: http.HTTPFlow
+    server: "InProcessServer"
+    stream_id: int
+    answer: Answer
+    at_once: bool
+    tap: BodyTap | None
+    begun: bool = False
+    task: asyncio.Task[None] | None = None
+
+
+def in_process_connection(address: tuple[str, int], *, tls: bool) -> Server:
+    """A connection object that mitmproxy takes for an open one to ``address``."""
+    # alpn: an HTTP/2 client's streams share a connection only if that is HTTP/2 as well.
+    connection = Server(address=address, tls=tls, alpn=b"h2", timestamp_start=time.time())
+    connection.state = ConnectionState.OPEN
+    return connection
+
+
+class InProcessServer(HttpConnection):
+    """The layer that speaks for the in-process connection: our end of mitmproxy's HTTP layer."""
+
+    conn: Server
+
+    def __init__(
+        self,
+        context: Context,
+        conn: Server,
+        begin: Callable[[Exchange], None],
+        cancel: Callable[[Exchange], None],
+    ) -> None:
+        """``begin`` starts to answer a request; ``cancel`` stops when the client has left."""
+        super().__init__(context, conn)
+        self.exchanges: dict[int, Exchange] = {}
+        self.begin = begin
+        self._cancel = cancel
+
+    @override
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, Inject):
+            yield ReceiveHttp(event.http_event)
+        elif isinstance(event, HttpEvent):
+            try:
+                self._receive(event)
+            except Exception as error:
+                logger.exception("The bridge failed on %s.", type(event).__name__)
+                for answer in error_events(event.stream_id, InternalError(repr(error))):
+                    yield ReceiveHttp(answer)
+
+    def _receive(self, event: HttpEvent) -> None:
+        exchange = self.exchanges.get(event.stream_id)
+        if exchange is None:
+            # Late events of an exchange that is over are nothing to us; a new one is a bug.
+            if isinstance(event, RequestHeaders):
+                raise LookupError("a request that was never attached")
+            return
+        match event:
+            case RequestHeaders() if exchange.at_once:
+                self.begin(exchange)
+            case RequestEndOfMessage() if not exchange.begun:
+                self.begin(exchange)
+            case RequestProtocolError():
+                self._cancel(exchange)

@@ -1,0 +1,117 @@
+"""The way back: from an answer to mitmproxy's events, or to a response that is sent whole."""
+
+import asyncio
+
+from mitmproxy import http
+from mitmproxy.proxy.layers.http import (
+    ErrorCode,
+    HttpEvent,
+    HttpLayer,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.server import ConnectionHandler
+
+from llm_gateway.api.http import Headers
+from llm_gateway.bridge.responses import error_events, make_response
+from llm_gateway.bridge.server import Exchange, Inject
+from llm_gateway.errors import InternalError
+
+H2_BACKLOG = 512 * 1024
+"""Bytes that may wait for an HTTP/2 client's flow-control window before we wait as well."""
+H2_POLL = 0.02
+"""Seconds between looks at that backlog: mitmproxy has no event for a window that opens."""
+
+
+class StreamSink:
+    """Answers one stream of a live client connection. See :class:`Sink`."""
+
+    def __init__(
+        self,
+        handler: ConnectionHandler,
+        http_layer: HttpLayer,
+        exchange: Exchange,
+    ) -> None:
+        self._handler = handler
+        self._client_layer = http_layer.connections[http_layer.context.client]
+        self._conn = exchange.server.conn
+        self._exchange = exchange
+        self._stream_id = exchange.stream_id
+        self._begun = False
+
+    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
+        """See :class:`Sink`."""
+        self._begun = True
+        response = make_response(status, headers)
+        if streaming:
+            response.stream = True
+            if self._exchange.flow.request.http_version == "HTTP/1.1":
+                response.headers["transfer-encoding"] = "chunked"
+        else:
+            self._exchange.tap = None
+            if self._exchange.at_once and _announces_body(self._exchange.flow.request):
+                # The body was not waited for, and an honest client stops sending it.
+                response.headers["connection"] = "close"
+        await self._inject(ResponseHeaders(self._stream_id, response))
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        if self._exchange.tap is not None:
+            self._exchange.tap.add(data)
+        await self._inject(ResponseData(self._stream_id, data))
+        await self._handler.drain_writers()
+        while self._h2_backlog() > H2_BACKLOG:  # noqa: ASYNC110 - mitmproxy has no such event
+            await asyncio.sleep(H2_POLL)
+
+    async def end(self) -> None:
+        """See :class:`Sink`."""
+        if self._exchange.tap is not None:
+            self._exchange.tap.store(self._exchange.flow)
+        await self._inject(ResponseEndOfMessage(self._stream_id))
+
+    async def fail(self, error: InternalError) -> None:
+        """Answer with the error, or cut an answer that has begun."""
+        if self._begun:
+            await self._inject(ResponseProtocolError(self._stream_id, "cut", ErrorCode.KILL))
+            return
+        for event in error_events(self._stream_id, error):
+            await self._inject(event)
+
+    async def _inject(self, event: HttpEvent) -> None:
+        await self._handler.server_event(Inject(self._conn, event))
+
+    def _h2_backlog(self) -> int:
+        if not isinstance(self._client_layer, Http2Server):
+            return 0
+        waiting = self._client_layer.h2_conn.stream_buffers.get(self._stream_id, ())
+        return sum(len(item.data) for item in waiting)
+
+
+class BufferSink:
+    """Collects an answer, for flows that can only be answered whole. See :class:`Sink`."""
+
+    def __init__(self) -> None:
+        self.response: http.Response | None = None
+        self._parts: list[bytes] = []
+
+    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
+        """See :class:`Sink`."""
+        del streaming
+        self.response = make_response(status, headers)
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        self._parts.append(data)
+
+    async def end(self) -> None:
+        """See :class:`Sink`. The length becomes that of the whole body."""
+        if self.response is not None:
+            self.response.content = b"".join(self._parts)
+
+
+def _announces_body(request: http.Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

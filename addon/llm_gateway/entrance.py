@@ -1,0 +1,166 @@
+"""From a mitmproxy flow to an exchange: who is let in, and how it is answered.
+
+The decision falls in the ``requestheaders`` hook, before the body is read. A refused request is
+answered at once and its body thrown away as it comes; an admitted one is attached to the bridge and
+begins when its body, and whoever intercepts it, is done. Flows that cannot be attached (replays)
+are answered whole, in the ``request`` hook.
+"""
+
+import uuid
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from mitmproxy import http
+from mitmproxy.net.http import url
+from mitmproxy.options import Options
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from llm_gateway.api import routes
+from llm_gateway.api.http import ClientRequest, RequestHead, Sink
+from llm_gateway.api.server import Api
+from llm_gateway.bridge.attach import Bridge
+from llm_gateway.bridge.responses import error_response
+from llm_gateway.bridge.sinks import BufferSink
+from llm_gateway.errors import GatewayError, RequestError
+from llm_gateway.host import request_head
+from llm_gateway.inspect.attempts import EXCHANGE, Publisher
+from llm_gateway.inspect.bodies import BodyTap
+from llm_gateway.inspect.masking import mask_client_credentials
+from llm_gateway.inspect.resend import is_attempt, resend
+from llm_gateway.runtime import Engine, Runtime
+from llm_gateway.upload import Upload, discard
+
+_REPLAYED = "request"
+
+
+class Entrance:
+    """Admits, refuses and attaches flows by the engine's current configuration."""
+
+    def __init__(
+        self, engine: Engine, bridge: Bridge, publisher: Publisher, options: Options
+    ) -> None:
+        self._engine = engine
+        self._bridge = bridge
+        self._publisher = publisher
+        self._options = options
+        self._api = Api(lambda: engine.current)
+        self._answers: weakref.WeakKeyDictionary[
+            http.HTTPFlow, Callable[[Sink], Awaitable[None]]
+        ] = weakref.WeakKeyDictionary()
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Decide on a request by its head."""
+        if self._publisher.owns(flow):
+            return
+        exchange = f"req_{uuid.uuid4().hex}"
+        replayed = flow.is_replay == _REPLAYED
+        if replayed and is_attempt(flow):
+            self._answers[flow] = partial(resend, flow, self._engine.current)
+            return
+        runtime = self._engine.current
+        head = request_head(flow)
+        try:
+            if not runtime.front_door.is_ours(head):
+                self._pass(flow, head, runtime)
+                return
+            if replayed:
+                routes.find(head.method, head.path)
+            else:
+                runtime.front_door.admit(head)
+        except RequestError as error:
+            mask_client_credentials(flow)
+            self._refuse(flow, exchange, error)
+        else:
+            mask_client_credentials(flow)
+            self._admit(flow, exchange, head, runtime)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """The body is here. Attached flows go on to the bridge by themselves."""
+        if isinstance(flow.request.stream, Upload):
+            flow.request.data.content = flow.request.stream.body
+        answer = self._answers.pop(flow, None)
+        if answer is not None and flow.response is None:
+            sink = BufferSink()
+            await answer(sink)
+            flow.response = sink.response
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A proxy client asks for a tunnel: only to our own hosts, unless others may pass."""
+        runtime = self._engine.current
+        named = RequestHead("CONNECT", "", (flow.request.host,), (), None, None, None)
+        if runtime.config.gateway.passthrough or runtime.front_door.is_ours(named):
+            return
+        flow.response = error_response(_misdirected(), f"req_{uuid.uuid4().hex}")
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """mitmproxy is about to open a connection: never, unless other hosts may pass."""
+        if not self._engine.current.config.gateway.passthrough:
+            data.server.error = "The gateway opens no connections through mitmproxy."
+
+    def _pass(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> None:
+        if not runtime.config.gateway.passthrough:
+            raise _misdirected()
+        if runtime.front_door.knows_token(head):
+            raise RequestError(
+                400, "This is the gateway's own token; it is not sent to another host."
+            )
+        if isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode):
+            # What reverse mode does by itself where keep_host_header is off.
+            request = flow.request
+            request.host_header = url.hostport(request.scheme, request.host, request.port)
+
+    def _refuse(self, flow: http.HTTPFlow, exchange: str, error: GatewayError) -> None:
+        # Popped so that mitmproxy does not invite the body of a request that is refused.
+        flow.request.headers.pop("expect", None)
+        flow.metadata[EXCHANGE] = exchange
+        answer = partial(self._api.refuse, _client_request(flow, exchange), error)
+        if self._bridge.attach(flow, answer, None, at_once=True):
+            flow.request.stream = discard
+        else:
+            flow.response = error_response(error, exchange)
+
+    def _admit(
+        self, flow: http.HTTPFlow, exchange: str, head: RequestHead, runtime: Runtime
+    ) -> None:
+        flow.metadata[EXCHANGE] = exchange
+        flow.request.stream = False
+        self._publisher.client(exchange, flow)
+        answer = partial(self._answer, flow, exchange)
+        tap = BodyTap() if self._publisher.watched else None
+        if not self._bridge.attach(flow, answer, tap):
+            self._answers[flow] = answer
+        elif head.content_length is None or self._options.stream_large_bodies:
+            flow.request.stream = self._upload(flow, exchange, runtime)
+
+    def _upload(self, flow: http.HTTPFlow, exchange: str, runtime: Runtime) -> Upload:
+        limit = runtime.config.gateway.max_request_bytes
+
+        def refuse() -> None:
+            error = runtime.front_door.too_large()
+            request = _client_request(flow, exchange)
+            self._bridge.answer_now(flow, partial(self._api.refuse, request, error))
+
+        return Upload(limit, refuse)
+
+    async def _answer(self, flow: http.HTTPFlow, exchange: str, sink: Sink) -> None:
+        await self._api.serve(_client_request(flow, exchange), sink)
+
+
+def _client_request(flow: http.HTTPFlow, exchange: str) -> ClientRequest:
+    """The request as the flow holds it now: edits included, the body only once it is there."""
+    return ClientRequest(
+        exchange=exchange,
+        method=flow.request.method,
+        path=flow.request.path,
+        body=flow.request.raw_content or b"",
+    )
+
+
+def _misdirected() -> RequestError:
+    return RequestError(
+        421,
+        "This gateway does not serve the requested host. Ask for one of its virtual hosts.",
+        code="misdirected_request",
+    )

@@ -1,0 +1,1 @@
+"""What a person sees of an exchange in mitmproxy: attempt flows, bodies, masks."""

@@ -1,0 +1,55 @@
+"""Replaying an attempt: exactly that payload to exactly that provider, with the key put on."""
+
+import re
+
+from mitmproxy import http
+
+from llm_gateway.api.http import Sink
+from llm_gateway.errors import GatewayError, RequestError
+from llm_gateway.inspect.attempts import ATTEMPT, EXCHANGE, MODEL, PROVIDER, as_request
+from llm_gateway.patience import Patience
+from llm_gateway.runtime import Runtime
+from llm_gateway.wire import Label, read_whole
+
+_HOP_BY_HOP = re.compile(r"connection|keep-alive|transfer-encoding|content-length|content-encoding")
+
+
+def is_attempt(flow: http.HTTPFlow) -> bool:
+    """Whether the flow, perhaps loaded from a file, once was an attempt of ours."""
+    return ATTEMPT in flow.metadata
+
+
+async def resend(flow: http.HTTPFlow, runtime: Runtime, sink: Sink) -> None:
+    """Send the flow's request again and give the whole answer to ``sink``."""
+    try:
+        status, headers, body = await _send(flow, runtime)
+    except GatewayError as error:
+        status, headers, body = error.status, (("content-type", "application/json"),), error.body()
+    await sink.start(status, headers, streaming=False)
+    await sink.write(body)
+    await sink.end()
+
+
+async def _send(
+    flow: http.HTTPFlow, runtime: Runtime
+) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    metadata = flow.metadata
+    label = Label(
+        exchange=str(metadata.get(EXCHANGE)),
+        attempt=0,
+        provider=str(metadata.get(PROVIDER)),
+        model=str(metadata.get(MODEL)),
+    )
+    with runtime.in_use():
+        wire = runtime.wire(label.provider)
+        if wire is None:
+            raise RequestError(
+                404, f"Provider {label.provider!r} is not in the configuration, or is switched off."
+            )
+        response = await wire.send(as_request(flow, label), Patience())
+        headers = tuple(
+            (name, value)
+            for name, value in response.headers.items()
+            if not _HOP_BY_HOP.fullmatch(name.lower())
+        )
+        return response.status, headers, await read_whole(response)
