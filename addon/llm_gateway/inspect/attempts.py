@@ -261,7 +261,7 @@ def make_flow(request: UpstreamRequest, client: Client) -> http.HTTPFlow:
         http_version=b"HTTP/1.1",
         headers=http.Headers(
             [
-                (b"host", url.authority.encode()),
+                (b"host", (url.host_port_subcomponent or "").encode()),
                 *((name.encode(), value.encode()) for name, value in request.headers),
                 (b"content-length", str(len(request.body)).encode()),
             ]
