@@ -7,6 +7,7 @@ long as ``passthrough`` is off, no server connection is opened at all.
 
 import asyncio
 import functools
+import gc
 import logging
 import os
 import secrets
@@ -27,6 +28,7 @@ from llm_gateway.adapters import FORMATS
 from llm_gateway.adapters.providers import PROVIDERS
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
+from llm_gateway.bridge.hooks import speed_up
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
@@ -95,6 +97,7 @@ class AIProxy:
             "directory; without one, the built-in demo provider.",
         )
         host.set_required_options(ctx.options)
+        speed_up(ctx.master.addons)
         self._proxyserver = proxyserver()
         self._bridge = Bridge(self._proxyserver.connections)
         self._publisher = Publisher(ctx.master.addons, self._someone_watches)
@@ -125,6 +128,9 @@ class AIProxy:
         if not current.gateway.tokens and addresses:
             invitation = banner.invitation(current, f"{addresses[0]}/v1", self._token)
             logger.log(ALERT, invitation)
+        # What is loaded by now stays: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         self._reloader = spawn(self._watch_files(), "watch the configuration")
 
     async def done(self) -> None:

@@ -10,7 +10,6 @@ Time: ``deadline`` bounds everything up to the commit. A stream's first event is
 whole reply comes only when the model has finished, so it has the whole deadline.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from llm_gateway.errors import (
     UpstreamInvalidResponse,
     UpstreamTimeout,
 )
-from llm_gateway.patience import Patience
+from llm_gateway.patience import Patience, Watchdog
 from llm_gateway.routing import Catalogue, Target
 from llm_gateway.wire import (
     EVENT_STREAM,
@@ -99,6 +98,10 @@ class _Attempt:
             self.failure = UpstreamInvalidResponse(
                 "The provider's stream holds an event that is too large.", detail=str(error)
             )
+        except Exception as error:
+            # If the stream has begun, a bug of ours must end it in words and not cut it.
+            logger.exception("The stream of exchange %s failed.", self.trace.exchange)
+            self.failure = InternalError(repr(error))
         return chunks
 
     @property
@@ -162,11 +165,12 @@ class Dispatcher:
 
     async def _whole(self, attempt: _Attempt, request: ChatRequest) -> Reply:
         response, adapter = attempt.response, attempt.adapter
+        if response.status == HTTPStatus.OK and is_event_stream(response):
+            response.close()
+            raise UpstreamInvalidResponse("The provider sent a stream where none was asked for.")
         body = await read_whole(response)
         if response.status != HTTPStatus.OK:
             raise adapter.failure(response.status, response.headers, body)
-        if is_event_stream(response):
-            raise UpstreamInvalidResponse("The provider sent a stream where none was asked for.")
         if request.stream:
             chunks = adapter.decode_as_stream(body)
             attempt.trace.usage = adapter.usage
@@ -187,37 +191,39 @@ class Dispatcher:
         except BaseException:
             attempt.response.close()
             raise
-        return Reply(EVENT_STREAM, _pipe(attempt, first, idle))
+        pipe = _pipe(attempt, first, idle)
+        # To its first yield: a generator that never ran closes nothing when it is closed.
+        await anext(pipe)
+        return Reply(EVENT_STREAM, pipe)
 
 
 async def _pipe(attempt: _Attempt, chunks: list[bytes], idle: float) -> AsyncGenerator[bytes]:
-    """The client's stream from the commit on. Ends with ``[DONE]``, whatever happens."""
+    """The client's stream from the commit on. Ends with ``[DONE]``, whatever happens.
+
+    The first piece is empty.
+    """
+    response = attempt.response
+    # Closing the response is what ends a read that has nothing to read.
+    watchdog = Watchdog(idle, response.close)
     try:
+        yield b""
         while True:
             if chunks:
                 yield b"".join(map(sse.encode, chunks))
             if attempt.over:
                 break
-            chunks = await _next_chunks(attempt, idle)
+            watchdog.watch()
+            chunks = await attempt.chunks()
+            watchdog.rest()
+        if watchdog.barked:
+            attempt.failure = UpstreamTimeout(f"The provider's stream was silent for {idle:g} s.")
         yield _ending(attempt)
         if attempt.failure is None:
-            await attempt.response.release()
+            await response.release()
     finally:
+        watchdog.stop()
         attempt.trace.usage = attempt.adapter.usage
-        attempt.response.close()
-
-
-async def _next_chunks(attempt: _Attempt, idle: float) -> list[bytes]:
-    try:
-        async with asyncio.timeout(idle):
-            return await attempt.chunks()
-    except TimeoutError:
-        attempt.failure = UpstreamTimeout(f"The provider's stream was silent for {idle:g} s.")
-    except Exception as error:
-        # The stream has begun: a bug of ours must end it in words, not cut it.
-        logger.exception("The stream of exchange %s failed.", attempt.trace.exchange)
-        attempt.failure = InternalError(repr(error))
-    return []
+        response.close()
 
 
 def _ending(attempt: _Attempt) -> bytes:

@@ -51,26 +51,22 @@ class Decoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes. Raises :class:`EventTooLarge`."""
         head, newline, rest = self._unify_line_ends(data).partition(b"\n")
-        if head:
-            self._line.append(head)
-            self._grow(len(head))
         if not newline:
+            self._keep(head)
             return []
         events: list[Event] = []
-        self._end_line(events)
+        self._end_line(head, events)
         *lines, tail = rest.split(b"\n")
         for line in lines:
             self._take(line, events)
-        if tail:
-            self._line.append(tail)
-            self._grow(len(tail))
+        self._keep(tail)
         return events
 
     def close(self) -> list[Event]:
         """At the end of the stream: the event it broke off in, if there is one."""
         events: list[Event] = []
         if self._line:
-            self._end_line(events)
+            self._end_line(b"", events)
         self._dispatch(events)
         return events
 
@@ -83,13 +79,22 @@ class Decoder:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
-    def _end_line(self, events: list[Event]) -> None:
-        line = b"".join(self._line)
-        self._line.clear()
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._line.append(piece)
+            self._grow(len(piece))
+
+    def _end_line(self, last: bytes, events: list[Event]) -> None:
+        if self._line:
+            self._line.append(last)
+            line = b"".join(self._line)
+            self._size -= len(line) - len(last)
+            self._line.clear()
+        else:
+            line = last
         if self._at_start:
             line = line.removeprefix(_BOM)
             self._at_start = False
-        self._size -= len(line)
         self._take(line, events)
 
     def _take(self, line: bytes, events: list[Event]) -> None:
@@ -97,21 +102,21 @@ class Decoder:
             self._dispatch(events)
             return
         name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(value)
-            self._grow(len(value))
+            self._data.append(value[1:] if value[:1] == b" " else value)
+            self._grow(len(line))
         elif name == b"event":
-            self._type = value
+            self._type = value.removeprefix(b" ")
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
             if data:
-                events.append(Event(self._type.decode("utf-8", "replace"), data))
+                kind = self._type.decode("utf-8", "replace") if self._type else ""
+                events.append(Event(kind, data))
             self._data.clear()
+            self._size = 0
         self._type = b""
-        self._size = 0
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -93,7 +93,10 @@ class UpstreamResponse(Protocol):
         """The answer is complete: read what little is left and give the connection back."""
 
     def close(self) -> None:
-        """Break off: close the connection at once, so that the provider stops working."""
+        """Break off: close the connection at once, so that the provider stops working.
+
+        A read that is waiting ends with UpstreamConnectionError.
+        """
 
 
 class Wire(Protocol):
@@ -185,6 +188,8 @@ class HttpWire:
     async def send(self, request: UpstreamRequest, patience: Patience) -> UpstreamResponse:
         """See :class:`Wire`."""
         del patience
+        if self._session.closed:
+            raise UpstreamConnectionError("The gateway is shutting down.", status=503)
         try:
             url = URL(request.url, encoded=True)
             headers = self._with_key(request, url)

@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +29,10 @@ from llm_gateway.errors import (
 MAX_MESSAGE = 500
 MAX_DETAIL = 500
 
-_SECRETS = re.compile(r"(?:sk|gsk|xai|key|pk|rk)[-_][\w*.-]{6,}|AIza[\w-]{20,}|(?i:bearer)\s+\S+")
+_SECRETS = re.compile(
+    r"(?<!\w)(?:sk|gsk|xai|key|pk|rk)[-_][\w*.-]{6,}|AIza[\w-]{20,}|(?i:bearer)\s+\S+"
+)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AUTH = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _TRANSIENT_4XX = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY}
 _ELSEWHERE_4XX = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
@@ -162,19 +166,18 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     if seconds is not None or value is None:
         return seconds
     try:
-        when = email.utils.parsedate_to_datetime(value).timestamp()
+        date = email.utils.parsedate_to_datetime(value)
+        # The obsolete asctime form names no zone and means GMT (RFC 9110 §5.6.7).
+        when = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
     return when - now if when > now else None
 
 
 def _positive(value: str | None) -> float | None:
-    if value is None or not value.isascii():
+    if value is None or not _NUMBER.fullmatch(value.strip()):
         return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
+    number = float(value)
     return number if 0 < number < math.inf else None
 
 

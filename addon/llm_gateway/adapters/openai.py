@@ -30,8 +30,8 @@ class OpenAIAdapter:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._open_choices: set[int] = set()
-        self._any_finished = False
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
         self.done = False
         self.usage: Usage | None = None
 
@@ -86,7 +86,7 @@ class OpenAIAdapter:
 
     def end(self) -> None:
         """Complete if the stream said so, or if every choice it began has finished."""
-        if not self.done and (self._open_choices or not self._any_finished):
+        if not self.done and (self._begun > self._finished or not self._finished):
             raise UpstreamInvalidResponse(
                 "The provider's stream ended before its answer was complete.",
                 code="upstream_stream_incomplete",
@@ -108,6 +108,7 @@ class OpenAIAdapter:
             raise classify(200, {}, as_error_object(reply["error"]))
         if not isinstance(reply, dict) or not _has_choices(reply):
             raise UpstreamInvalidResponse("The provider's answer holds no choices.")
+        self._note_choices(reply)
         self._note_usage(reply)
         return reply
 
@@ -132,11 +133,9 @@ class OpenAIAdapter:
             index, reason = _count(choice.get("index")), choice.get("finish_reason")
             if reason == "error":
                 raise UpstreamUnavailable("The provider broke its answer off with an error.")
+            self._begun.add(index)
             if reason is not None:
-                self._any_finished = True
-                self._open_choices.discard(index)
-            elif not self._any_finished:
-                self._open_choices.add(index)
+                self._finished.add(index)
 
 
 def _parse_chunk(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -36,8 +36,11 @@ class ClientRequest:
 class Sink(Protocol):
     """Where an answer goes. Each call waits until the client can take more."""
 
-    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
-        """The status and headers; ``streaming`` if the body's length is not known yet."""
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """The answer in one; ``content-length`` is added."""
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """The status and headers of an answer whose body follows in pieces."""
 
     async def write(self, data: bytes) -> None:
         """A piece of the body."""

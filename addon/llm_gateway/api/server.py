@@ -95,10 +95,10 @@ class Api:
         headers = (("content-type", reply.content_type), *_headers(trace))
         progress.status = 200
         if isinstance(reply.body, bytes):
-            await _send_whole(sink, 200, headers, reply.body)
+            await sink.whole(200, headers, reply.body)
             return
         async with aclosing(reply.body) as pieces:
-            await sink.start(200, (*headers, ("cache-control", "no-cache")), streaming=True)
+            await sink.start(200, (*headers, ("cache-control", "no-cache")))
             async for piece in pieces:
                 if progress.first_byte is None:
                     progress.first_byte = self._clock()
@@ -110,7 +110,8 @@ class Api:
     ) -> None:
         trace.failure = error
         progress.status = error.status
-        await _send_whole(sink, error.status, _error_headers(error, trace), error.body())
+        headers = (("content-type", "application/json"), *_headers(trace), *error.headers)
+        await sink.whole(error.status, headers, error.body())
 
     def _log(self, request: ClientRequest, trace: Trace, progress: _Progress) -> None:
         path = request.path.partition("?")[0]
@@ -130,12 +131,6 @@ class Api:
         logger.info(" ".join(words))
 
 
-async def _send_whole(sink: Sink, status: int, headers: Headers, body: bytes) -> None:
-    await sink.start(status, (*headers, ("content-length", str(len(body)))), streaming=False)
-    await sink.write(body)
-    await sink.end()
-
-
 def _headers(trace: Trace) -> Headers:
     headers: Headers = (("x-request-id", trace.exchange),)
     if trace.target is not None:
@@ -144,10 +139,6 @@ def _headers(trace: Trace) -> Headers:
             ("x-ai-proxy-attempts", str(trace.attempts)),
         )
     return headers
-
-
-def _error_headers(error: GatewayError, trace: Trace) -> Headers:
-    return (("content-type", "application/json"), *_headers(trace), *error.headers)
 
 
 def _json(value: object) -> Reply:

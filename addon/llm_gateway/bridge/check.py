@@ -69,7 +69,7 @@ def _exchange(options: Options) -> bytes:
         ResponseData(exchange.stream_id, _ANSWER),
         ResponseEndOfMessage(exchange.stream_id),
     )
-    return _drive(http_layer, server, [Inject(connection, event) for event in answer])
+    return _drive(http_layer, server, [Inject(connection, (event,)) for event in answer])
 
 
 def _drive(http_layer: HttpLayer, server: InProcessServer, given: Iterable[events.Event]) -> bytes:

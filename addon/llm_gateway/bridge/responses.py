@@ -1,7 +1,6 @@
 """mitmproxy's response objects, made of our values."""
 
 import time
-from collections.abc import Iterator
 
 from mitmproxy import http
 from mitmproxy.net.http.status_codes import RESPONSES
@@ -16,40 +15,35 @@ from llm_gateway.api.http import Headers
 from llm_gateway.errors import GatewayError
 
 
-def make_response(status: int, headers: Headers) -> http.Response:
-    """A response head without a body."""
+def make_response(status: int, headers: Headers, body: bytes | None = None) -> http.Response:
+    """A response with this whole body and its length, or without one the head of a stream."""
+    fields = [(name.encode(), value.encode()) for name, value in headers]
+    if body is not None:
+        fields.append((b"content-length", str(len(body)).encode()))
+    now = time.time()
     return http.Response(
         http_version=b"HTTP/1.1",
         status_code=status,
         reason=RESPONSES.get(status, "").encode(),
-        headers=http.Headers([(name.encode(), value.encode()) for name, value in headers]),
-        content=b"",
+        headers=http.Headers(fields),
+        content=body or b"",
         trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=None,
+        timestamp_start=now,
+        timestamp_end=None if body is None else now,
     )
 
 
-def error_response(error: GatewayError, exchange: str) -> http.Response:
+def error_response(error: GatewayError, exchange: str | None = None) -> http.Response:
     """A whole response with the OpenAI body of ``error``."""
-    body = error.body()
-    response = make_response(
-        error.status,
-        (
-            ("content-type", "application/json"),
-            ("x-request-id", exchange),
-            *error.headers,
-            ("content-length", str(len(body))),
-        ),
+    request_id = () if exchange is None else (("x-request-id", exchange),)
+    headers = (("content-type", "application/json"), *request_id, *error.headers)
+    return make_response(error.status, headers, error.body())
+
+
+def whole_events(stream_id: int, response: http.Response) -> tuple[HttpEvent, ...]:
+    """A whole response as the events of one stream."""
+    return (
+        ResponseHeaders(stream_id, response),
+        ResponseData(stream_id, response.data.content or b""),
+        ResponseEndOfMessage(stream_id),
     )
-    response.data.content = body
-    response.timestamp_end = time.time()
-    return response
-
-
-def error_events(stream_id: int, error: GatewayError) -> Iterator[HttpEvent]:
-    """A whole error answer as the events of one stream."""
-    response = error_response(error, "")
-    yield ResponseHeaders(stream_id, response)
-    yield ResponseData(stream_id, response.data.content or b"")
-    yield ResponseEndOfMessage(stream_id)

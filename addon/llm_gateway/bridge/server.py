@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from llm_gateway.api.http import Sink
-from llm_gateway.bridge.responses import error_events
+from llm_gateway.bridge.responses import error_response, whole_events
 from llm_gateway.errors import InternalError
 from llm_gateway.inspect.bodies import BodyTap
 
@@ -33,9 +33,9 @@ Answer = Callable[[Sink], Awaitable[None]]
 
 @dataclass
 class Inject(events.ConnectionEvent):
-    """Carries one of our HTTP events down mitmproxy's layers to the in-process server."""
+    """Carries HTTP events of ours down mitmproxy's layers to the in-process server."""
 
-    http_event: HttpEvent
+    http_events: tuple[HttpEvent, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -83,15 +83,24 @@ class InProcessServer(HttpConnection):
         self._cancel = cancel
 
     @override
-    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+    def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        # On the path of every event of a stream; nothing here ever blocks, so what the base class
+        # does for layers that do is not needed.
         if isinstance(event, Inject):
-            yield ReceiveHttp(event.http_event)
-        elif isinstance(event, HttpEvent):
+            for http_event in event.http_events:
+                yield ReceiveHttp(http_event)
+        else:
+            yield from self._handle_event(event)
+
+    @override
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, HttpEvent):
             try:
                 self._receive(event)
             except Exception as error:
                 logger.exception("The bridge failed on %s.", type(event).__name__)
-                for answer in error_events(event.stream_id, InternalError(repr(error))):
+                response = error_response(InternalError(repr(error)))
+                for answer in whole_events(event.stream_id, response):
                     yield ReceiveHttp(answer)
 
     def _receive(self, event: HttpEvent) -> None:

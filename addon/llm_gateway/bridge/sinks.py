@@ -16,7 +16,7 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionHandler
 
 from llm_gateway.api.http import Headers
-from llm_gateway.bridge.responses import error_events, make_response
+from llm_gateway.bridge.responses import error_response, make_response, whole_events
 from llm_gateway.bridge.server import Exchange, Inject
 from llm_gateway.errors import InternalError
 
@@ -36,25 +36,32 @@ class StreamSink:
         exchange: Exchange,
     ) -> None:
         self._handler = handler
-        self._client_layer = http_layer.connections[http_layer.context.client]
+        client = http_layer.context.client
+        client_layer = http_layer.connections[client]
+        self._h2 = client_layer if isinstance(client_layer, Http2Server) else None
+        self._transport = handler.transports.get(client)
         self._conn = exchange.server.conn
         self._exchange = exchange
         self._stream_id = exchange.stream_id
         self._begun = False
 
-    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """See :class:`Sink`."""
+        self._begun = True
+        self._exchange.tap = None
+        response = make_response(status, headers, body)
+        if self._exchange.at_once and _announces_body(self._exchange.flow.request):
+            # The body was not waited for, and an honest client stops sending it.
+            response.headers["connection"] = "close"
+        await self._inject(*whole_events(self._stream_id, response))
+
+    async def start(self, status: int, headers: Headers) -> None:
         """See :class:`Sink`."""
         self._begun = True
         response = make_response(status, headers)
-        if streaming:
-            response.stream = True
-            if self._exchange.flow.request.http_version == "HTTP/1.1":
-                response.headers["transfer-encoding"] = "chunked"
-        else:
-            self._exchange.tap = None
-            if self._exchange.at_once and _announces_body(self._exchange.flow.request):
-                # The body was not waited for, and an honest client stops sending it.
-                response.headers["connection"] = "close"
+        response.stream = True
+        if self._exchange.flow.request.http_version == "HTTP/1.1":
+            response.headers["transfer-encoding"] = "chunked"
         await self._inject(ResponseHeaders(self._stream_id, response))
 
     async def write(self, data: bytes) -> None:
@@ -62,7 +69,8 @@ class StreamSink:
         if self._exchange.tap is not None:
             self._exchange.tap.add(data)
         await self._inject(ResponseData(self._stream_id, data))
-        await self._handler.drain_writers()
+        if self._must_drain():
+            await self._handler.drain_writers()
         while self._h2_backlog() > H2_BACKLOG:  # noqa: ASYNC110 - mitmproxy has no such event
             await asyncio.sleep(H2_POLL)
 
@@ -77,16 +85,22 @@ class StreamSink:
         if self._begun:
             await self._inject(ResponseProtocolError(self._stream_id, "cut", ErrorCode.KILL))
             return
-        for event in error_events(self._stream_id, error):
-            await self._inject(event)
+        await self._inject(*whole_events(self._stream_id, error_response(error)))
 
-    async def _inject(self, event: HttpEvent) -> None:
-        await self._handler.server_event(Inject(self._conn, event))
+    async def _inject(self, *http_events: HttpEvent) -> None:
+        await self._handler.server_event(Inject(self._conn, http_events))
+
+    def _must_drain(self) -> bool:
+        """Whether anything waits for the client's socket; mostly nothing does."""
+        writer = self._transport.writer if self._transport else None
+        return isinstance(writer, asyncio.StreamWriter) and bool(
+            writer.transport.get_write_buffer_size()
+        )
 
     def _h2_backlog(self) -> int:
-        if not isinstance(self._client_layer, Http2Server):
+        if self._h2 is None:
             return 0
-        waiting = self._client_layer.h2_conn.stream_buffers.get(self._stream_id, ())
+        waiting = self._h2.h2_conn.stream_buffers.get(self._stream_id, ())
         return sum(len(item.data) for item in waiting)
 
 
@@ -97,9 +111,12 @@ class BufferSink:
         self.response: http.Response | None = None
         self._parts: list[bytes] = []
 
-    async def start(self, status: int, headers: Headers, *, streaming: bool) -> None:
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """See :class:`Sink`."""
-        del streaming
+        self.response = make_response(status, headers, body)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """See :class:`Sink`."""
         self.response = make_response(status, headers)
 
     async def write(self, data: bytes) -> None:
@@ -107,7 +124,7 @@ class BufferSink:
         self._parts.append(data)
 
     async def end(self) -> None:
-        """See :class:`Sink`. The length becomes that of the whole body."""
+        """See :class:`Sink`."""
         if self.response is not None:
             self.response.content = b"".join(self._parts)
 

@@ -55,6 +55,7 @@ MODEL = "ai.model"
 _KILL_POLL = 0.2
 """mitmproxy does not wake who waits for a flow that is killed (issue 8045), so we look."""
 
+_CODED_BODY = frozenset({"content-encoding", "content-length"})
 _COMPUTED_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
 """Shown in the flow, made anew by the HTTP client when the request leaves."""
 
@@ -297,12 +298,18 @@ def as_request(flow: http.HTTPFlow, label: Label) -> UpstreamRequest:
 
 
 def _response_head(response: UpstreamResponse) -> http.Response:
+    # The HTTP client has decoded the body already, so what described the coded one must go.
+    decoded = _CODED_BODY if "content-encoding" in response.headers else frozenset[str]()
     return http.Response(
         http_version=b"HTTP/1.1",
         status_code=response.status,
         reason=RESPONSES.get(response.status, "").encode(),
         headers=http.Headers(
-            [(name.encode(), value.encode()) for name, value in response.headers.items()]
+            [
+                (name.encode(), value.encode("utf-8", "surrogateescape"))
+                for name, value in response.headers.items()
+                if name.lower() not in decoded
+            ]
         ),
         content=b"",
         trailers=None,

@@ -25,9 +25,7 @@ async def resend(flow: http.HTTPFlow, runtime: Runtime, sink: Sink) -> None:
         status, headers, body = await _send(flow, runtime)
     except GatewayError as error:
         status, headers, body = error.status, (("content-type", "application/json"),), error.body()
-    await sink.start(status, headers, streaming=False)
-    await sink.write(body)
-    await sink.end()
+    await sink.whole(status, headers, body)
 
 
 async def _send(
