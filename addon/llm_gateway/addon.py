@@ -29,6 +29,7 @@ from llm_gateway.adapters.providers import PROVIDERS
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
 from llm_gateway.bridge.hooks import speed_up
+from llm_gateway.bridge.kill import wake_on_kill
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
@@ -98,11 +99,12 @@ class AIProxy:
         )
         host.set_required_options(ctx.options)
         speed_up(ctx.master.addons)
+        wake_on_kill()
         self._proxyserver = proxyserver()
         self._bridge = Bridge(self._proxyserver.connections)
         self._publisher = Publisher(ctx.master.addons, self._someone_watches)
         self._engine = Engine(make_wire, self._publisher.wrap, self._token, int(time.time()))
-        self._entrance = Entrance(self._engine, self._bridge, self._publisher, ctx.options)
+        self._entrance = Entrance(self._engine, self._bridge, self._publisher)
 
     def configure(self, updated: set[str]) -> None:
         """Obey changed options. Raises OptionsError, and then nothing has changed."""

@@ -13,7 +13,6 @@ from functools import partial
 
 from mitmproxy import http
 from mitmproxy.net.http import url
-from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
@@ -24,11 +23,11 @@ from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.bridge.sinks import BufferSink
 from llm_gateway.errors import GatewayError, RequestError
-from llm_gateway.host import request_head
+from llm_gateway.host import request_head, words_of_head
 from llm_gateway.inspect.attempts import EXCHANGE, Publisher
 from llm_gateway.inspect.bodies import BodyTap
 from llm_gateway.inspect.masking import mask_client_credentials
-from llm_gateway.inspect.resend import is_attempt, resend
+from llm_gateway.inspect.resend import is_attempt, resend, restore_address
 from llm_gateway.runtime import Engine, Runtime
 from llm_gateway.upload import Upload, discard
 
@@ -38,13 +37,10 @@ _REPLAYED = "request"
 class Entrance:
     """Admits, refuses and attaches flows by the engine's current configuration."""
 
-    def __init__(
-        self, engine: Engine, bridge: Bridge, publisher: Publisher, options: Options
-    ) -> None:
+    def __init__(self, engine: Engine, bridge: Bridge, publisher: Publisher) -> None:
         self._engine = engine
         self._bridge = bridge
         self._publisher = publisher
-        self._options = options
         self._api = Api(lambda: engine.current)
         self._answers: weakref.WeakKeyDictionary[
             http.HTTPFlow, Callable[[Sink], Awaitable[None]]
@@ -54,21 +50,26 @@ class Entrance:
         """Decide on a request by its head."""
         if self._publisher.owns(flow):
             return
+        if not flow.live:
+            # Read from a file: mitmproxy runs its hooks, and nobody asked for anything.
+            restore_address(flow)
+            return
         exchange = f"req_{uuid.uuid4().hex}"
         replayed = flow.is_replay == _REPLAYED
         if replayed and is_attempt(flow):
+            flow.request.stream = False
             self._answers[flow] = partial(resend, flow, self._engine.current)
             return
         runtime = self._engine.current
         head = request_head(flow)
         try:
-            if not runtime.front_door.is_ours(head):
-                self._pass(flow, head, runtime)
-                return
-            if replayed:
+            if replayed and EXCHANGE in flow.metadata:
                 routes.find(head.method, head.path)
-            else:
+            elif runtime.front_door.is_ours(head):
                 runtime.front_door.admit(head)
+            else:
+                self._pass(flow, runtime)
+                return
         except RequestError as error:
             mask_client_credentials(flow)
             self._refuse(flow, exchange, error)
@@ -89,20 +90,19 @@ class Entrance:
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """A proxy client asks for a tunnel: only to our own hosts, unless others may pass."""
         runtime = self._engine.current
-        named = RequestHead("CONNECT", "", (flow.request.host,), (), None, None, None)
-        if runtime.config.gateway.passthrough or runtime.front_door.is_ours(named):
-            return
-        flow.response = error_response(_misdirected(), f"req_{uuid.uuid4().hex}")
+        host = flow.request.host
+        if not runtime.config.gateway.passthrough and not runtime.front_door.answers_for(host):
+            flow.response = error_response(_misdirected(), f"req_{uuid.uuid4().hex}")
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """mitmproxy is about to open a connection: never, unless other hosts may pass."""
         if not self._engine.current.config.gateway.passthrough:
             data.server.error = "The gateway opens no connections through mitmproxy."
 
-    def _pass(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> None:
+    def _pass(self, flow: http.HTTPFlow, runtime: Runtime) -> None:
         if not runtime.config.gateway.passthrough:
             raise _misdirected()
-        if runtime.front_door.knows_token(head):
+        if runtime.front_door.knows_one_of(words_of_head(flow.request)):
             raise RequestError(
                 400, "This is the gateway's own token; it is not sent to another host."
             )
@@ -131,7 +131,7 @@ class Entrance:
         tap = BodyTap() if self._publisher.watched else None
         if not self._bridge.attach(flow, answer, tap):
             self._answers[flow] = answer
-        elif head.content_length is None or self._options.stream_large_bodies:
+        elif head.content_length is None:
             flow.request.stream = self._upload(flow, exchange, runtime)
 
     def _upload(self, flow: http.HTTPFlow, exchange: str, runtime: Runtime) -> Upload:

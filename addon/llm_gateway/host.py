@@ -1,5 +1,10 @@
 """What the gateway needs of the mitmproxy it runs in: options, modes, and reading of requests."""
 
+import logging
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
 from mitmproxy import exceptions, http
 from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs
@@ -11,14 +16,23 @@ REQUIRED_OPTIONS = {
     "keep_host_header": True,
     # Otherwise every client connection opens one to the reverse target, needed or not.
     "connection_strategy": "lazy",
+    # Otherwise request bodies leave before anybody has read, edited or routed them.
+    "stream_large_bodies": None,
 }
 
 _OPTION_PREFIX = "ai_"
 
+logger = logging.getLogger(__name__)
+
 
 def set_required_options(options: Options) -> None:
-    """Replace mitmproxy's defaults where the gateway cannot work with them."""
-    options.update(**{k: v for k, v in REQUIRED_OPTIONS.items() if k in options})
+    """Replace mitmproxy's options where the gateway cannot work with them."""
+    for name, value in REQUIRED_OPTIONS.items():
+        if name not in options or getattr(options, name) == value:
+            continue
+        if options.has_changed(name):
+            logger.warning("%s is set to %s, which the gateway needs.", name, value)
+        options.update(**{name: value})
 
 
 def check_options(options: Options) -> None:
@@ -54,7 +68,7 @@ def request_head(flow: http.HTTPFlow) -> RequestHead:
     return RequestHead(
         method=request.method,
         path=request.path,
-        hosts=_hosts(request),
+        hosts=_hosts(flow),
         authorization=tuple(
             value for name, value in headers.fields if name.lower() == b"authorization"
         ),
@@ -64,11 +78,28 @@ def request_head(flow: http.HTTPFlow) -> RequestHead:
     )
 
 
-def _hosts(request: http.Request) -> tuple[str, ...]:
-    """Every host the request names; the same one in ``:authority`` and ``Host`` counts once."""
+def words_of_head(request: http.Request) -> Iterator[bytes]:
+    """Whatever stands in a field or a query parameter and could be a credential by itself."""
+    for _, value in request.headers.fields:
+        yield from re.split(rb"[\s,;=]+", value)
+    for _, text in parse_qsl(request.path.partition("?")[2]):
+        yield text.encode("utf-8", "surrogateescape")
+
+
+def _hosts(flow: http.HTTPFlow) -> tuple[str, ...]:
+    """Every host the request names, one that is named twice in the same way once.
+
+    They stand in ``Host``, in ``:authority`` or an absolute target, and for a client that takes us
+    for its proxy in the address it asked that proxy for.
+    """
+    request = flow.request
     fields = request.headers.get_all("host")
-    authority = [request.authority] if request.authority else []
-    return tuple(fields if authority == fields else authority + fields)
+    named = [request.authority] if request.authority and [request.authority] != fields else []
+    if isinstance(flow.client_conn.proxy_mode, mode_specs.RegularMode):
+        asked = request.host.lower()
+        if fields and request.pretty_host.lower() != asked:
+            named.append(asked)
+    return (*named, *fields)
 
 
 def _content_length(value: str | None) -> int | None:

@@ -21,7 +21,7 @@ from typing import Protocol, override
 import aiohttp
 import certifi
 from aiohttp.client_proto import ResponseHandler
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 from yarl import URL
 
 from llm_gateway import __version__
@@ -32,7 +32,9 @@ from llm_gateway.errors import (
     UpstreamInvalidResponse,
     UpstreamTimeout,
 )
+from llm_gateway.keymask import KeyMask
 from llm_gateway.patience import Patience
+from llm_gateway.secret import Secret
 
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.5
@@ -113,16 +115,28 @@ class Wire(Protocol):
 
 
 class _HttpResponse:
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    """An answer over HTTP, in which the key that was sent does not appear."""
+
+    def __init__(self, response: aiohttp.ClientResponse, key: Secret | None) -> None:
         self._response = response
+        self._mask = key and KeyMask(key.reveal().encode(), key.masked.encode())
         self.status = response.status
-        self.headers: CIMultiDictProxy[str] = response.headers
+        self.headers: Mapping[str, str] = response.headers
+        if key is not None and any(key.reveal() in value for value in response.headers.values()):
+            self.headers = CIMultiDict(
+                (name, value.replace(key.reveal(), key.masked))
+                for name, value in response.headers.items()
+            )
 
     async def read(self) -> bytes:
         try:
-            return await self._response.content.readany()
+            while data := await self._response.content.readany():
+                masked = self._mask.feed(data) if self._mask else data
+                if masked:
+                    return masked
         except (aiohttp.ClientError, OSError) as error:
             raise _as_upstream_error(error) from error
+        return self._mask.flush() if self._mask else b""
 
     async def release(self) -> None:
         try:
@@ -198,7 +212,7 @@ class HttpWire:
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _as_upstream_error(error) from error
-        return _HttpResponse(response)
+        return _HttpResponse(response, self._key)
 
     async def close(self) -> None:
         """See :class:`Wire`."""

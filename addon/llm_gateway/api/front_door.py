@@ -23,7 +23,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _MAX_PORT = 65535
 _BEARER = re.compile(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 _MAX_TOKEN_BYTES = 4096
-_QUERY_TOKENS = {"access_token", "api_key", "api-key", "key"}
+QUERY_TOKENS = {"access_token", "api_key", "api-key", "key"}
 _REALM = 'Bearer realm="llm-gateway"'
 
 
@@ -47,16 +47,18 @@ class FrontDoor:
         match = _HOST.fullmatch(head.hosts[0])
         if match is None or int(match[2] or 0) > _MAX_PORT:
             raise RequestError(400, "The request's Host is not a host name with an optional port.")
+        return self.answers_for(match[1])
+
+    def answers_for(self, host: str) -> bool:
+        """Whether a host, in whatever spelling, is one of the virtual hosts."""
         try:
-            return virtual_host(match[1]) in self._virtual_hosts
+            return virtual_host(host) in self._virtual_hosts
         except ValueError:
             return False
 
-    def knows_token(self, head: RequestHead) -> bool:
-        """Whether the request carries one of the gateway's own tokens, in whatever form."""
-        return any(
-            self._accepts(word) for field in head.authorization for word in field.split() if word
-        )
+    def knows_one_of(self, words: Iterable[bytes]) -> bool:
+        """Whether one of these is a token of the gateway's own."""
+        return any([self._accepts(word) for word in words])
 
     def admit(self, head: RequestHead) -> Route:
         """The route of a request to one of our hosts. Raises RequestError: 400 to 415."""
@@ -77,7 +79,7 @@ class FrontDoor:
 
     def _authenticate(self, head: RequestHead) -> None:
         names = {name.lower() for name, _ in parse_qsl(head.path.partition("?")[2])}
-        if len(head.authorization) > 1 or names & _QUERY_TOKENS:
+        if len(head.authorization) > 1 or names & QUERY_TOKENS:
             raise RequestError(
                 400,
                 "Send the API key in exactly one Authorization header and nowhere else.",

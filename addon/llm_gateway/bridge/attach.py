@@ -19,6 +19,8 @@ from llm_gateway.tasks import spawn
 
 logger = logging.getLogger(__name__)
 
+Path = list[tuple[HttpLayer, HttpStream]]
+
 
 class Bridge:
     """Attaches flows to in-process servers, one per client connection and host."""
@@ -42,11 +44,11 @@ class Bridge:
         answered whole. See :class:`Exchange` for ``tap`` and ``at_once``.
         """
         handler = self._handlers.get(flow.client_conn.id) if self._enabled else None
-        found = find_stream(handler.layer, flow) if handler else None
-        if handler is None or found is None:
+        path = find_stream(handler.layer, flow) if handler else []
+        if handler is None or not path:
             return False
-        http_layer, stream = found
-        server = self._server_for(handler, http_layer, flow)
+        _, stream = path[-1]
+        server = self._server_for(handler, path, flow)
         exchange = Exchange(flow, server, stream.stream_id, answer, at_once, tap)
         server.exchanges[stream.stream_id] = exchange
         self._exchanges[flow.id] = exchange
@@ -73,8 +75,9 @@ class Bridge:
                 self._cancel(exchange)
 
     def _server_for(
-        self, handler: ConnectionHandler, http_layer: HttpLayer, flow: http.HTTPFlow
+        self, handler: ConnectionHandler, path: Path, flow: http.HTTPFlow
     ) -> InProcessServer:
+        *tunnels, (http_layer, _) = path
         # The address only has to be one that no real connection of this client has: it names the
         # host that was asked for at our own port, which mitmproxy never connects to.
         sockname = flow.client_conn.sockname
@@ -94,6 +97,9 @@ class Bridge:
             self._cancel,
         )
         http_layer.connections[connection] = server
+        for outer, tunnel in tunnels:
+            # So that our events find their way down: through a tunnel by its own stream.
+            outer.connections[connection] = tunnel
         return server
 
     def _begin(
@@ -128,24 +134,24 @@ class Bridge:
         self._exchanges.pop(exchange.flow.id, None)
 
 
-def find_stream(top: layer.Layer, flow: http.HTTPFlow) -> tuple[HttpLayer, HttpStream] | None:
-    """The HTTP layer and stream that a live flow belongs to, below ``top``.
+def find_stream(top: layer.Layer, flow: http.HTTPFlow) -> Path:
+    """The HTTP layers and streams that lead to a live flow, from ``top`` downwards.
 
-    Directly in the connection's stack, or deeper: inside the stream of a CONNECT tunnel.
+    One pair where the flow's stream is in the connection's own stack, more where it is inside the
+    streams of CONNECT tunnels; empty where it cannot be found.
     """
     return _find_in(top.context.layers, flow)
 
 
-def _find_in(
-    stack: Sequence[layer.Layer], flow: http.HTTPFlow
-) -> tuple[HttpLayer, HttpStream] | None:
+def _find_in(stack: Sequence[layer.Layer], flow: http.HTTPFlow) -> Path:
     for candidate in reversed(stack):
         if not isinstance(candidate, HttpLayer):
             continue
         for stream in reversed(candidate.streams.values()):
             if getattr(stream, "flow", None) is flow:
-                return candidate, stream
+                return [(candidate, stream)]
             inner = stream.context.layers
-            if stream.child_layer and (found := _find_in(inner[inner.index(stream) + 1 :], flow)):
-                return found
-    return None
+            below = inner[inner.index(stream) + 1 :] if stream.child_layer else []
+            if path := _find_in(below, flow):
+                return [(candidate, stream), *path]
+    return []

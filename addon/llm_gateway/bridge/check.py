@@ -88,10 +88,10 @@ def _drive(http_layer: HttpLayer, server: InProcessServer, given: Iterable[event
 
 
 def _attach(http_layer: HttpLayer, server: InProcessServer, flow: Any) -> None:
-    found = find_stream(http_layer, flow)
-    if found is None:
+    path = find_stream(http_layer, flow)
+    if not path:
         raise LookupError("a live flow is not found in its layer")
-    stream_id = found[1].stream_id
+    stream_id = path[-1][1].stream_id
     server.exchanges[stream_id] = Exchange(flow, server, stream_id, _no_answer, False, None)
 
 

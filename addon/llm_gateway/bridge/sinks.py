@@ -53,6 +53,8 @@ class StreamSink:
         if self._exchange.at_once and _announces_body(self._exchange.flow.request):
             # The body was not waited for, and an honest client stops sending it.
             response.headers["connection"] = "close"
+        if self._exchange.flow.request.method == "HEAD":
+            response.data.content = b""  # its length stays in the head (RFC 9110 §9.3.2)
         await self._inject(*whole_events(self._stream_id, response))
 
     async def start(self, status: int, headers: Headers) -> None:

@@ -50,10 +50,8 @@ EXCHANGE = "ai.exchange"
 ATTEMPT = "ai.attempt"
 PROVIDER = "ai.provider"
 MODEL = "ai.model"
+URL_SENT = "ai.url"
 """Flow metadata: plain values, so that flows can be saved and ``~meta`` finds them."""
-
-_KILL_POLL = 0.2
-"""mitmproxy does not wake who waits for a flow that is killed (issue 8045), so we look."""
 
 _CODED_BODY = frozenset({"content-encoding", "content-length"})
 _COMPUTED_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
@@ -235,12 +233,7 @@ async def hold(flow: http.HTTPFlow, patience: Patience) -> None:
     """Wait while somebody has stopped the flow. Raises UpstreamConnectionError if it is killed."""
     if flow.intercepted:
         with patience.suspended():
-            while flow.intercepted:
-                try:
-                    async with asyncio.timeout(_KILL_POLL):
-                        await flow.wait_for_resume()
-                except TimeoutError:
-                    continue
+            await flow.wait_for_resume()
     if flow.error is not None and flow.error.msg == mflow.Error.KILLED_MESSAGE:
         raise UpstreamConnectionError(
             "The attempt was killed by hand.", retry=Retry.NEVER, detail=flow.error.msg
@@ -278,6 +271,7 @@ def make_flow(request: UpstreamRequest, client: Client) -> http.HTTPFlow:
         ATTEMPT: label.attempt,
         PROVIDER: label.provider,
         MODEL: label.model,
+        URL_SENT: request.url,
     }
     return flow
 

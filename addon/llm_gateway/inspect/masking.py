@@ -6,29 +6,47 @@ that tells one token from another.
 """
 
 import re
+from urllib.parse import unquote_plus
 
 from mitmproxy import http
 
+from llm_gateway.api.front_door import QUERY_TOKENS
 from llm_gateway.secret import Secret
 
-_QUERY_TOKEN = re.compile(r"(?i)([?&](?:access_token|api[_-]key|key)=)[^&#]*")
-_CREDENTIAL_HEADERS = ("authorization", "proxy-authorization", "x-api-key")
+_CREDENTIAL_HEADERS = frozenset(
+    {
+        b"authorization",
+        b"proxy-authorization",
+        b"api-key",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"x-auth-token",
+    }
+)
+_SCHEME = re.compile(rb"(?i)\s*(basic|bearer|digest|token)\s+")
 
 
 def mask_client_credentials(flow: http.HTTPFlow) -> None:
     """Replace every credential in the request's head by its masked form."""
     headers = flow.request.headers
-    for name in _CREDENTIAL_HEADERS:
-        values = headers.get_all(name)
-        if values:
-            headers.set_all(name, [_masked(value) for value in values])
-    if "=" in flow.request.path:
-        flow.request.path = _QUERY_TOKEN.sub(r"\1***", flow.request.path)
+    headers.fields = tuple(
+        (name, _masked(value) if name.lower() in _CREDENTIAL_HEADERS else value)
+        for name, value in headers.fields
+    )
+    path, question, query = flow.request.path.partition("?")
+    if question:
+        parts = (_masked_parameter(part) for part in query.split("&"))
+        flow.request.path = f"{path}?{'&'.join(parts)}"
 
 
-def _masked(value: str) -> str:
-    scheme, separator, credential = value.partition(" ")
-    if not separator:
-        scheme, credential = "", value
-    masked = Secret(credential.strip()).masked
-    return f"{scheme} {masked}" if scheme else masked
+def _masked(value: bytes) -> bytes:
+    """Only a known scheme stays in front: whatever else stands there may be the credential."""
+    match = _SCHEME.match(value)
+    scheme = match[1] + b" " if match else b""
+    credential = value[match.end() if match else 0 :].strip()
+    return scheme + Secret(credential.decode("utf-8", "surrogateescape")).masked.encode()
+
+
+def _masked_parameter(parameter: str) -> str:
+    name, _, _ = parameter.partition("=")
+    return f"{name}=***" if unquote_plus(name).lower() in QUERY_TOKENS else parameter

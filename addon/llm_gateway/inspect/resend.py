@@ -3,10 +3,18 @@
 import re
 
 from mitmproxy import http
+from yarl import URL
 
 from llm_gateway.api.http import Sink
 from llm_gateway.errors import GatewayError, RequestError
-from llm_gateway.inspect.attempts import ATTEMPT, EXCHANGE, MODEL, PROVIDER, as_request
+from llm_gateway.inspect.attempts import (
+    ATTEMPT,
+    EXCHANGE,
+    MODEL,
+    PROVIDER,
+    URL_SENT,
+    as_request,
+)
 from llm_gateway.patience import Patience
 from llm_gateway.runtime import Runtime
 from llm_gateway.wire import Label, read_whole
@@ -17,6 +25,17 @@ _HOP_BY_HOP = re.compile(r"connection|keep-alive|transfer-encoding|content-lengt
 def is_attempt(flow: http.HTTPFlow) -> bool:
     """Whether the flow, perhaps loaded from a file, once was an attempt of ours."""
     return ATTEMPT in flow.metadata
+
+
+def restore_address(flow: http.HTTPFlow) -> None:
+    """Undo what mitmproxy does to flows it reads in reverse mode: point them at the target."""
+    address = flow.metadata.get(URL_SENT)
+    if isinstance(address, str):
+        url = URL(address, encoded=True)
+        data = flow.request.data
+        data.host, data.port = url.host or data.host, url.port or data.port
+        data.scheme = url.scheme.encode()
+        flow.request.headers["host"] = url.host_port_subcomponent or ""
 
 
 async def resend(flow: http.HTTPFlow, runtime: Runtime, sink: Sink) -> None:
