@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mitmproxy import ctx, exceptions, http
-from mitmproxy.addonmanager import Loader
+from mitmproxy.addonmanager import Loader, traverse
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.log import ALERT
@@ -34,7 +34,9 @@ from llm_gateway.bridge.responses import error_response
 from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
 from llm_gateway.errors import InternalError
+from llm_gateway.inspect import logs
 from llm_gateway.inspect.attempts import Publisher
+from llm_gateway.inspect.masking import hide_credentials
 from llm_gateway.inspect.watchers import someone_watches
 from llm_gateway.reload import FileWatch
 from llm_gateway.runtime import Engine
@@ -85,6 +87,7 @@ class AIProxy:
     def __init__(self) -> None:
         self._token = Secret(secrets.token_urlsafe(24))
         self._watched: bool | None = None
+        self._addons: list[object] = []
         self._files = FileWatch()
         self._reloader: asyncio.Task[None] | None = None
 
@@ -105,6 +108,7 @@ class AIProxy:
         self._publisher = Publisher(ctx.master.addons, self._someone_watches)
         self._engine = Engine(make_wire, self._publisher.wrap, self._token, int(time.time()))
         self._entrance = Entrance(self._engine, self._bridge, self._publisher)
+        logs.install(logs.CredentialFilter(lambda: self._engine.tokens))
 
     def configure(self, updated: set[str]) -> None:
         """Obey changed options. Raises OptionsError, and then nothing has changed."""
@@ -124,7 +128,7 @@ class AIProxy:
         for complaint in self_check(self._proxyserver, ctx.options):
             logger.warning("Answers will be sent whole, not streamed: %s", complaint)
             self._bridge.disable()
-        addresses = [f"http://{h}:{p}" for h, p, *_ in self._proxyserver.listen_addrs()]
+        addresses = [host.http_url(address) for address in self._proxyserver.listen_addrs()]
         current = self._engine.current.config
         logger.log(ALERT, banner.start_block(current, addresses))
         if not current.gateway.tokens and addresses:
@@ -175,9 +179,11 @@ class AIProxy:
     def fail(self, flow: http.HTTPFlow, error: Exception) -> None:
         """Answer 500 in place of whatever would have happened."""
         logger.error("The gateway failed on a request.", exc_info=error)
-        self._bridge.cancel(flow)
-        flow.request.stream = False
-        flow.response = error_response(InternalError(repr(error)), flow.id)
+        hide_credentials(flow)
+        response = error_response(InternalError(type(error).__name__), flow.id)
+        if not self._bridge.answer_streamed(flow, response):
+            flow.request.stream = False
+            flow.response = response
 
     def _adopt(self, new: config.Config) -> None:
         self._engine.adopt(new)
@@ -201,8 +207,11 @@ class AIProxy:
             logger.log(ALERT, "The configuration %s was read again.", new.source)
 
     def _someone_watches(self) -> bool:
-        if self._watched is None:
+        # Scripts come and go, and change, without an option changing.
+        addons = [*traverse(ctx.master.addons.chain)]
+        if self._watched is None or addons != self._addons:
             self._watched = someone_watches(ctx.master.addons.chain, ctx.options, self)
+            self._addons = addons
         return self._watched
 
 

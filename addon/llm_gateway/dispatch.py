@@ -101,7 +101,7 @@ class _Attempt:
         except Exception as error:
             # If the stream has begun, a bug of ours must end it in words and not cut it.
             logger.exception("The stream of exchange %s failed.", self.trace.exchange)
-            self.failure = InternalError(repr(error))
+            self.failure = InternalError(type(error).__name__)
         return chunks
 
     @property
@@ -219,11 +219,19 @@ async def _pipe(attempt: _Attempt, chunks: list[bytes], idle: float) -> AsyncGen
             attempt.failure = UpstreamTimeout(f"The provider's stream was silent for {idle:g} s.")
         yield _ending(attempt)
         if attempt.failure is None:
-            await response.release()
+            await _release(response)
     finally:
         watchdog.stop()
         attempt.trace.usage = attempt.adapter.usage
         response.close()
+
+
+async def _release(response: UpstreamResponse) -> None:
+    try:
+        await response.release()
+    except Exception:
+        # The client has its whole answer; it must not miss the end of it for this.
+        logger.exception("A provider's connection could not be given back.")
 
 
 def _ending(attempt: _Attempt) -> bytes:

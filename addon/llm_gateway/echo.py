@@ -23,7 +23,7 @@ from llm_gateway.wire import UpstreamRequest
 PACE = 0.03
 """Seconds between words, so that a person sees a stream."""
 
-_WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
+_WORD_END = re.compile(r"(?<=\S)(?=\s)")
 _CREATED = 1_700_000_000
 _CHUNK = "chat.completion.chunk"
 
@@ -101,13 +101,14 @@ class EchoWire:
         answer = _Answer(
             id=f"chatcmpl-{hashlib.sha256(request.label.exchange.encode()).hexdigest()[:24]}",
             model=str(body["model"]),
-            words=tuple(_WORD.findall(text)) or (text,),
+            words=tuple(_WORD_END.split(text)),
             prompt_tokens=sum(len(_text(m.get("content")).split()) for m in body["messages"]),
         )
         if not body.get("stream"):
             return _EchoResponse("application/json", [orjson.dumps(answer.whole())], 0)
-        options = body.get("stream_options") or {}
-        events = [*answer.chunks(with_usage=options.get("include_usage") is True)]
+        options = body.get("stream_options")
+        with_usage = isinstance(options, dict) and options.get("include_usage") is True
+        events = answer.chunks(with_usage=with_usage)
         pieces = [sse.encode(orjson.dumps(event)) for event in events]
         return _EchoResponse("text/event-stream", [*pieces, sse.DONE], self._pace)
 

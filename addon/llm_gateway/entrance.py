@@ -6,10 +6,12 @@ begins when its body, and whoever intercepts it, is done. Flows that cannot be a
 are answered whole, in the ``request`` hook.
 """
 
+import logging
 import uuid
 import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 from mitmproxy import http
 from mitmproxy.net.http import url
@@ -18,11 +20,12 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from llm_gateway.api import routes
 from llm_gateway.api.http import ClientRequest, RequestHead, Sink
+from llm_gateway.api.routes import Route
 from llm_gateway.api.server import Api
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.bridge.sinks import BufferSink
-from llm_gateway.errors import GatewayError, RequestError
+from llm_gateway.errors import GatewayError, InternalError, RequestError
 from llm_gateway.host import request_head, words_of_head
 from llm_gateway.inspect.attempts import EXCHANGE, Publisher
 from llm_gateway.inspect.bodies import BodyTap
@@ -31,7 +34,12 @@ from llm_gateway.inspect.resend import is_attempt, resend, restore_address
 from llm_gateway.runtime import Engine, Runtime
 from llm_gateway.upload import Upload, discard
 
+logger = logging.getLogger(__name__)
+
 _REPLAYED = "request"
+
+BodyReader = Callable[[bytes], list[bytes]] | Literal[False]
+"""What mitmproxy's ``request.stream`` takes: False to buffer the body."""
 
 
 class Entrance:
@@ -45,6 +53,9 @@ class Entrance:
         self._answers: weakref.WeakKeyDictionary[
             http.HTTPFlow, Callable[[Sink], Awaitable[None]]
         ] = weakref.WeakKeyDictionary()
+        self._uploads: weakref.WeakKeyDictionary[http.HTTPFlow, Upload] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide on a request by its head."""
@@ -54,20 +65,16 @@ class Entrance:
             # Read from a file: mitmproxy runs its hooks, and nobody asked for anything.
             restore_address(flow)
             return
-        exchange = f"req_{uuid.uuid4().hex}"
-        replayed = flow.is_replay == _REPLAYED
-        if replayed and is_attempt(flow):
-            flow.request.stream = False
-            self._answers[flow] = partial(resend, flow, self._engine.current)
-            return
         runtime = self._engine.current
+        if flow.is_replay == _REPLAYED and is_attempt(flow):
+            flow.request.stream = False
+            self._answers[flow] = partial(resend, flow, runtime)
+            return
+        exchange = f"req_{uuid.uuid4().hex}"
         head = request_head(flow)
         try:
-            if replayed and EXCHANGE in flow.metadata:
-                routes.find(head.method, head.path)
-            elif runtime.front_door.is_ours(head):
-                runtime.front_door.admit(head)
-            else:
+            route = self._route(flow, head, runtime)
+            if route is None:
                 self._pass(flow, runtime)
                 return
         except RequestError as error:
@@ -75,12 +82,14 @@ class Entrance:
             self._refuse(flow, exchange, error)
         else:
             mask_client_credentials(flow)
-            self._admit(flow, exchange, head, runtime)
+            if self._attach(flow, exchange):
+                flow.request.stream = self._body_reader(flow, exchange, route, head, runtime)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """The body is here. Attached flows go on to the bridge by themselves."""
-        if isinstance(flow.request.stream, Upload):
-            flow.request.data.content = flow.request.stream.body
+        upload = self._uploads.pop(flow, None)
+        if upload is not None:
+            flow.request.data.content = upload.body
         answer = self._answers.pop(flow, None)
         if answer is not None and flow.response is None:
             sink = BufferSink()
@@ -98,6 +107,15 @@ class Entrance:
         """mitmproxy is about to open a connection: never, unless other hosts may pass."""
         if not self._engine.current.config.gateway.passthrough:
             data.server.error = "The gateway opens no connections through mitmproxy."
+
+    def _route(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> Route | None:
+        """The route of a request to us, None for another host's. Raises RequestError."""
+        if flow.is_replay == _REPLAYED and EXCHANGE in flow.metadata:
+            # Replayed by the operator: it was admitted once, and its token is masked.
+            return routes.find(head.method, head.path)
+        if runtime.front_door.is_ours(head):
+            return runtime.front_door.admit(head)
+        return None
 
     def _pass(self, flow: http.HTTPFlow, runtime: Runtime) -> None:
         if not runtime.config.gateway.passthrough:
@@ -118,31 +136,51 @@ class Entrance:
         answer = partial(self._api.refuse, _client_request(flow, exchange), error)
         if self._bridge.attach(flow, answer, None, at_once=True):
             flow.request.stream = discard
+            flow.request.data.content = b""
         else:
             flow.response = error_response(error, exchange)
 
-    def _admit(
-        self, flow: http.HTTPFlow, exchange: str, head: RequestHead, runtime: Runtime
-    ) -> None:
+    def _attach(self, flow: http.HTTPFlow, exchange: str) -> bool:
+        """Have the flow answered: by the bridge, or else whole in the ``request`` hook."""
         flow.metadata[EXCHANGE] = exchange
         flow.request.stream = False
         self._publisher.client(exchange, flow)
         answer = partial(self._answer, flow, exchange)
         tap = BodyTap() if self._publisher.watched else None
-        if not self._bridge.attach(flow, answer, tap):
+        attached = self._bridge.attach(flow, answer, tap)
+        if not attached:
             self._answers[flow] = answer
-        elif head.content_length is None:
-            flow.request.stream = self._upload(flow, exchange, runtime)
+        return attached
 
-    def _upload(self, flow: http.HTTPFlow, exchange: str, runtime: Runtime) -> Upload:
-        limit = runtime.config.gateway.max_request_bytes
+    def _body_reader(
+        self, flow: http.HTTPFlow, exchange: str, route: Route, head: RequestHead, runtime: Runtime
+    ) -> BodyReader:
+        """What reads the body of an attached request: mitmproxy itself, where that is bounded."""
+        if not route.takes_body:
+            return discard
+        if head.content_length is not None:
+            return False
 
-        def refuse() -> None:
-            error = runtime.front_door.too_large()
-            request = _client_request(flow, exchange)
-            self._bridge.answer_now(flow, partial(self._api.refuse, request, error))
+        too_large = runtime.front_door.too_large
+        upload = Upload(
+            runtime.config.gateway.max_request_bytes,
+            lambda: self._refuse_now(flow, exchange, too_large()),
+        )
+        self._uploads[flow] = upload
+        return partial(self._take, flow, exchange, upload)
 
-        return Upload(limit, refuse)
+    def _take(self, flow: http.HTTPFlow, exchange: str, upload: Upload, data: bytes) -> list[bytes]:
+        # An exception here would go to mitmproxy's core, which would lose the piece and go on.
+        try:
+            return upload(data)
+        except Exception as error:
+            logger.exception("The gateway failed on a request's body.")
+            self._refuse_now(flow, exchange, InternalError(type(error).__name__))
+            return []
+
+    def _refuse_now(self, flow: http.HTTPFlow, exchange: str, error: GatewayError) -> None:
+        request = _client_request(flow, exchange)
+        self._bridge.answer_now(flow, partial(self._api.refuse, request, error))
 
     async def _answer(self, flow: http.HTTPFlow, exchange: str, sink: Sink) -> None:
         await self._api.serve(_client_request(flow, exchange), sink)

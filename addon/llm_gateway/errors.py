@@ -20,6 +20,7 @@ secret. The body is OpenAI's error object: ``{"error": {"message", "type", "para
 """
 
 import enum
+import math
 from typing import ClassVar
 
 import orjson
@@ -116,7 +117,9 @@ class UpstreamError(GatewayError):
         retry_after: float | None = None,
         detail: str = "",
     ) -> None:
-        headers = () if retry_after is None else (("retry-after", str(max(1, round(retry_after)))),)
+        headers = (
+            () if retry_after is None else (("retry-after", str(max(1, math.ceil(retry_after)))),)
+        )
         super().__init__(
             status or self.default_status,
             message,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from mitmproxy import exceptions, http
+from mitmproxy.connection import Address
 from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs
 
@@ -59,6 +60,13 @@ def _is_allowed(mode: mode_specs.ProxyMode) -> bool:
 def mistyped_options(options: Options) -> list[str]:
     """The gateway's options that were set but do not exist. mitmproxy itself ignores them."""
     return sorted(name for name in options.deferred if name.startswith(_OPTION_PREFIX))
+
+
+def http_url(address: Address) -> str:
+    """A listening address as a URL; what listens everywhere is shown on this machine."""
+    name, port, *_ = address
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - only compared
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def request_head(flow: http.HTTPFlow) -> RequestHead:

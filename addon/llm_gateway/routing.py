@@ -41,7 +41,7 @@ class Catalogue:
                 self._add(model, Target(provider, model.name, model.model))
 
     def _add(self, model: Model, target: Target) -> None:
-        for name in _names(model):
+        for name in dict.fromkeys(_names(model)):
             self._targets[name] = (*self._targets.get(name, ()), target)
         self._listed.setdefault(model.name, target.provider.name)
         if model.size is not None:

@@ -6,6 +6,7 @@ closed when the last request that may use them is done.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
@@ -17,6 +18,8 @@ from llm_gateway.routing import Catalogue
 from llm_gateway.secret import Secret
 from llm_gateway.tasks import spawn
 from llm_gateway.wire import Wire
+
+logger = logging.getLogger(__name__)
 
 WireFactory = Callable[[Provider], Wire]
 Decorator = Callable[[Wire], Wire]
@@ -83,8 +86,11 @@ class Engine:
         self._publish = publish
         self._fallback_token = fallback_token
         self._created = created
+        self.tokens: tuple[Secret, ...] = (fallback_token,)
+        """The clients' current tokens."""
         self._current: Runtime | None = None
         self._retiring: asyncio.Task[None] | None = None
+        self._open: set[Wire] = set()
 
     @property
     def current(self) -> Runtime:
@@ -102,28 +108,34 @@ class Engine:
             for provider in config.providers.values()
             if provider.off is None
         }
-        tokens = config.gateway.tokens or (self._fallback_token,)
-        self._current = Runtime(config, tokens, wires, self._publish, self._created)
+        self._open.update(wires.values())
+        self.tokens = config.gateway.tokens or (self._fallback_token,)
+        self._current = Runtime(config, self.tokens, wires, self._publish, self._created)
         if old is not None:
-            retirement = _retire(old, wires, self._retiring)
+            retirement = self._retire(old, wires, self._retiring)
             self._retiring = spawn(retirement, "close the wires of the old configuration")
 
     async def close(self) -> None:
         """Close every wire; answers still under way break off."""
         if self._retiring is not None:
             self._retiring.cancel()
-        if self._current is not None:
-            for wire in self._current.wires.values():
-                await wire.close()
+        for wire in [*self._open]:
+            await self._close(wire)
 
+    async def _retire(
+        self, old: Runtime, kept: Mapping[Provider, Wire], before: asyncio.Task[None] | None
+    ) -> None:
+        # A wire may be older than its runtime, so the runtimes before it must be done as well.
+        if before is not None:
+            await before
+        await old.wait_unused()
+        for provider, wire in old.wires.items():
+            if provider not in kept:
+                await self._close(wire)
 
-async def _retire(
-    old: Runtime, kept: Mapping[Provider, Wire], before: asyncio.Task[None] | None
-) -> None:
-    # A wire may be older than its runtime, so the runtimes before this one must be done as well.
-    if before is not None:
-        await before
-    await old.wait_unused()
-    for provider, wire in old.wires.items():
-        if provider not in kept:
+    async def _close(self, wire: Wire) -> None:
+        self._open.discard(wire)
+        try:
             await wire.close()
+        except Exception:
+            logger.exception("A provider's connections could not be closed.")

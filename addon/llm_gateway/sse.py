@@ -7,9 +7,10 @@ that start with a colon are comments, and an event without data is not dispatche
 bytes and splits before any text decoding, so a character cut in two by the network stays whole.
 ``id`` and ``retry`` are for reconnecting clients; they are read and not kept.
 
-One thing differs on purpose: the standard drops an event that the stream ends in the middle of,
-while :meth:`Decoder.close` returns it, because a provider that forgets the last blank line has
-still answered. The caller judges whether it is whole.
+Two things differ on purpose. An event whose data is empty is dropped: it says nothing, and clients
+crash on it. And where the standard drops an event that the stream ends in the middle of,
+:meth:`Decoder.close` returns it, because a provider that forgets the last blank line has still
+answered; the caller judges whether it is whole.
 
 The work is linear in the bytes fed: an unfinished line is kept in pieces until its end arrives.
 """

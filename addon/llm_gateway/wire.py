@@ -12,6 +12,7 @@ here only connecting is bounded.
 """
 
 import asyncio
+import re
 import ssl
 import urllib.request
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from typing import Protocol, override
 import aiohttp
 import certifi
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -40,11 +42,16 @@ DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.5
 """How much of a finished answer's tail is read so that its connection can be used again."""
 
+MIN_MASKED_KEY = 12
+"""Shorter keys are no secrets (local servers take ``EMPTY`` or ``ollama``) but words of answers."""
+
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """A whole reply above this is refused; pictures in base64 stay far below."""
 
 EVENT_STREAM = "text/event-stream"
 KEY_HEADER = "authorization"
+_USERINFO = re.compile(r"//[^/@\s]+@")
+_PLACEHOLDER = re.compile(r"Bearer \*\*\*[0-9a-f]{8}")
 STANDARD_HEADERS = (
     ("user-agent", f"llm-gateway/{__version__}"),
     ("accept-encoding", "identity"),
@@ -114,29 +121,49 @@ class Wire(Protocol):
         """Close every connection. Answers still being read break off."""
 
 
+_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+"""What aiohttp raises where a connection or an answer breaks."""
+
+
 class _HttpResponse:
     """An answer over HTTP, in which the key that was sent does not appear."""
 
     def __init__(self, response: aiohttp.ClientResponse, key: Secret | None) -> None:
         self._response = response
-        self._mask = key and KeyMask(key.reveal().encode(), key.masked.encode())
+        self._mask: KeyMask | None = None
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        if key is not None and any(key.reveal() in value for value in response.headers.values()):
-            self.headers = CIMultiDict(
-                (name, value.replace(key.reveal(), key.masked))
-                for name, value in response.headers.items()
-            )
+        if key is not None and len(key.reveal()) >= MIN_MASKED_KEY:
+            self._mask = KeyMask(key.reveal().encode(), key.masked.encode())
+            if any(key.reveal() in value for value in response.headers.values()):
+                self.headers = CIMultiDict(
+                    (name, value.replace(key.reveal(), key.masked))
+                    for name, value in response.headers.items()
+                )
+        connection = response.connection
+        protocol = connection.protocol if connection is not None else None
+        self._lost = protocol.closed if protocol is not None else None
+        if self._lost is not None:
+            self._lost.add_done_callback(self._end_reading)
 
     async def read(self) -> bytes:
         try:
-            while data := await self._response.content.readany():
+            while data := await self._readany():
                 masked = self._mask.feed(data) if self._mask else data
                 if masked:
                     return masked
-        except (aiohttp.ClientError, OSError) as error:
+        except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the session was closed
+            self._forget_connection()
             raise _as_upstream_error(error) from error
+        self._forget_connection()
         return self._mask.flush() if self._mask else b""
+
+    async def _readany(self) -> bytes:
+        content = self._response.content
+        if content.exception() is not None and content._buffer:
+            # aiohttp would raise before it hands out what came before the connection broke.
+            return content._read_nowait(-1)
+        return await content.readany()
 
     async def release(self) -> None:
         try:
@@ -145,9 +172,11 @@ class _HttpResponse:
         except (TimeoutError, UpstreamError):
             self.close()
         finally:
+            self._forget_connection()
             self._response.release()
 
     def close(self) -> None:
+        self._forget_connection()
         self._response.close()
 
     async def _drain(self) -> None:
@@ -158,6 +187,25 @@ class _HttpResponse:
                 return
             left -= len(data)
         self.close()
+
+    def _end_reading(self, _: asyncio.Future[None]) -> None:
+        # aiohttp lets a read wait for ever when it closes the connection because of a broken body.
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
+
+    def _forget_connection(self) -> None:
+        if self._lost is not None:
+            self._lost.remove_done_callback(self._end_reading)
+            # Its failure is nobody's business any more, and asyncio must not report it.
+            self._lost.remove_done_callback(_retrieve)
+            self._lost.add_done_callback(_retrieve)
+            self._lost = None
+
+
+def _retrieve(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -210,7 +258,7 @@ class HttpWire:
             response = await self._session.request(
                 request.method, url, headers=headers, data=request.body, allow_redirects=False
             )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except _FAILURES as error:
             raise _as_upstream_error(error) from error
         return _HttpResponse(response, self._key)
 
@@ -220,7 +268,8 @@ class HttpWire:
 
     def _with_key(self, request: UpstreamRequest, url: URL) -> CIMultiDict[str]:
         headers = CIMultiDict(request.headers)
-        if self._key is not None and headers.get(KEY_HEADER) == bearer(self._key.masked):
+        # Any masked key: a recorded request may have been made with the key of that time.
+        if self._key is not None and _PLACEHOLDER.fullmatch(headers.get(KEY_HEADER, "")):
             if url.origin() == self._origin:
                 headers[KEY_HEADER] = bearer(self._key.reveal())
             else:
@@ -269,14 +318,14 @@ def environment_proxy(origin: URL) -> URL | None:
     """The proxy that ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` ask for."""
     proxies = urllib.request.getproxies()
     proxy = proxies.get(origin.scheme) or proxies.get("all")
-    if not proxy or not origin.host or urllib.request.proxy_bypass(origin.host):
+    if not proxy or urllib.request.proxy_bypass(origin.authority):
         return None
-    return URL(proxy)
+    return URL(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _as_upstream_error(error: Exception) -> UpstreamError:
     """aiohttp's exceptions as ours. Their texts may name hosts, so only the log gets them."""
-    detail = f"{type(error).__name__}: {error}"
+    detail = _USERINFO.sub("//***@", f"{type(error).__name__}: {error}")
     match error:
         case aiohttp.ConnectionTimeoutError():
             return UpstreamTimeout("The provider could not be connected to in time.", detail=detail)

@@ -53,6 +53,14 @@ def request_bytes(
     return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
 
 
+def plain_request(
+    method: str, target: str, *fields: tuple[str, str], version: str = "HTTP/1.1"
+) -> bytes:
+    """Return a request with exactly these fields and no body."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return f"{method} {target} {version}\r\n{lines}\r\n".encode("latin-1")
+
+
 def json_request(
     target: str, content: object, *, host: str, token: str | None = None, headers: HeaderList = ()
 ) -> bytes:
@@ -164,6 +172,11 @@ class RawConnection:
         """Read whatever else comes until the server closes; raises ConnectionError on a reset."""
         async with asyncio.timeout(self._deadline):
             return await self._reader.read()
+
+    async def read_some(self) -> bytes:
+        """Read what comes next; empty when the server closes instead."""
+        async with asyncio.timeout(self._deadline):
+            return await self._reader.read(PIECE)
 
     async def close(self) -> None:
         """Close the connection (FIN)."""

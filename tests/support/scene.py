@@ -1,5 +1,6 @@
 """A gateway process and the fake provider behind it, ready for requests."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, Unpack
 
 from support.fake_openai import FakeOpenAI
 from support.process import Gateway, GatewaySettings, run_gateway
-from support.raw_http import RawConnection, json_request, request_bytes
+from support.raw_http import Head, RawConnection, json_request, request_bytes
 
 TOKEN = "client-token-of-the-tests"
 KEY = "sk-test-provider-key"
@@ -47,6 +48,8 @@ class Scene:
 
     gateway: Gateway
     provider: FakeOpenAI
+    ca_file: Path
+    """The certificate of the CA that the gateway signs its certificates with."""
 
     @property
     def base_url(self) -> str:
@@ -56,6 +59,12 @@ class Scene:
     def connect(self, **options: Any) -> RawConnection:
         """Return a connection to the gateway; the options are those of RawConnection."""
         return RawConnection(self.gateway.port, **options)
+
+    async def json(self, request: bytes) -> tuple[Head, Any]:
+        """Send one request on a connection of its own; return the head and the JSON answer."""
+        async with self.connect() as client:
+            head, body = await client.exchange(request)
+            return head, json.loads(body)
 
 
 def chat_body(text: str = "hello", **fields: Any) -> dict[str, Any]:
@@ -67,6 +76,13 @@ def chat_body(text: str = "hello", **fields: Any) -> dict[str, Any]:
 def chat_request(text: str = "hello", **fields: Any) -> bytes:
     """Return `chat_body` as an HTTP/1.1 request with the right token."""
     return json_request("/v1/chat/completions", chat_body(text, **fields), host=HOST, token=TOKEN)
+
+
+def error_of(answer: Any) -> dict[str, Any]:
+    """Return the error of a JSON answer, which must have OpenAI's four keys and no other."""
+    error: dict[str, Any] = answer["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return error
 
 
 def get_request(target: str, *, host: str = HOST, headers: Mapping[str, str] = {}) -> bytes:
@@ -86,5 +102,6 @@ async def open_scene(
     """Start a fake provider, and a gateway in `directory` that knows it; see `config_text`."""
     async with FakeOpenAI(key=KEY, models=models) as provider:
         text = config_text(provider.base_url, gateway=gateway, http=http, models=models)
-        async with run_gateway(directory, config_text=text, **settings) as process:
-            yield Scene(process, provider)
+        settings["config_text"] = text
+        async with run_gateway(directory, **settings) as process:
+            yield Scene(process, provider, directory / "mitmproxy-ca-cert.pem")

@@ -27,11 +27,11 @@ from llm_gateway.errors import (
 )
 
 MAX_MESSAGE = 500
-MAX_DETAIL = 500
 
 _SECRETS = re.compile(
     r"(?<!\w)(?:sk|gsk|xai|key|pk|rk)[-_][\w*.-]{6,}|AIza[\w-]{20,}|(?i:bearer)\s+\S+"
 )
+_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AUTH = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _TRANSIENT_4XX = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY}
@@ -67,7 +67,7 @@ def classify(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) 
     status = _embedded_status(error, status) or status
     message = error_text(error)
     code = _text(error.get("code"))
-    detail = f"provider answered {status}: {message or '(no message)'}"[:MAX_DETAIL]
+    detail = _detail(status, code)
     if status in _AUTH:
         return UpstreamAuthError(
             f"The provider refused the gateway's own credentials or account (status {status}).",
@@ -95,6 +95,12 @@ def classify(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) 
         message or f"The provider answered with status {status}, which is not an answer.",
         detail=detail,
     )
+
+
+def _detail(status: int, code: str | None) -> str:
+    """For the log: the provider's code, but not its sentence, which may repeat the prompt."""
+    named = f" {code}" if code is not None and _CODE.fullmatch(code) else ""
+    return f"provider answered {status}{named}"
 
 
 def _client_error(

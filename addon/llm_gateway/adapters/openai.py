@@ -72,9 +72,10 @@ class OpenAIAdapter:
     def feed(self, event: sse.Event) -> list[bytes]:
         """The event's data unchanged, once it is known to be a chunk."""
         data = event.data
-        if self.done:
+        bare = data.strip()
+        if self.done or not bare:
             return []
-        if data.strip() == _DONE:
+        if bare == _DONE:
             self.done = True
             return []
         chunk, data = _parse_chunk(data)

@@ -75,7 +75,7 @@ class Api:
                 return
             except Exception as error:
                 logger.exception("Exchange %s failed in the gateway.", request.exchange)
-                await self._fail(sink, InternalError(repr(error)), trace, progress)
+                await self._fail(sink, InternalError(type(error).__name__), trace, progress)
                 return
             await self._send(sink, reply, trace, progress)
 
@@ -128,7 +128,7 @@ class Api:
         words.append(f"total {self._clock() - progress.started:.3f}s")
         if trace.usage is not None:
             words.append(f"tokens {trace.usage.prompt_tokens}+{trace.usage.completion_tokens}")
-        logger.info(" ".join(words))
+        logger.info("".join(c if c.isprintable() else "?" for c in " ".join(words)))
 
 
 def _headers(trace: Trace) -> Headers:

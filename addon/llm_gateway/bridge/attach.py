@@ -6,12 +6,20 @@ from functools import partial
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.server import ConnectionHandler
 
-from llm_gateway.bridge.server import Answer, Exchange, InProcessServer, in_process_connection
+from llm_gateway.api.http import Sink
+from llm_gateway.bridge.responses import error_response, whole_events
+from llm_gateway.bridge.server import (
+    Answer,
+    Exchange,
+    Inject,
+    InProcessServer,
+    in_process_connection,
+)
 from llm_gateway.bridge.sinks import StreamSink
 from llm_gateway.errors import InternalError
 from llm_gateway.inspect.bodies import BodyTap
@@ -62,6 +70,22 @@ class Bridge:
             exchange.at_once = True
             exchange.server.begin(exchange)
 
+    def answer_streamed(self, flow: http.HTTPFlow, response: http.Response) -> bool:
+        """Answer a flow with this response from one of its hooks, where only we can.
+
+        mitmproxy ignores ``flow.response`` once it passes a request's body on as it comes. False
+        where it does not yet: then the flow is let go of, and its response can simply be set.
+        """
+        exchange = self._exchanges.get(flow.id)
+        if exchange is None:
+            return bool(flow.request.stream) and flow.response is not None
+        if not flow.request.stream or not exchange.announced:
+            self._cancel(exchange)
+            return False
+        if not exchange.begun:
+            self.answer_now(flow, partial(_send, response))
+        return True
+
     def cancel(self, flow: http.HTTPFlow) -> None:
         """Stop answering this flow, if it is being answered."""
         exchange = self._exchanges.get(flow.id)
@@ -95,6 +119,7 @@ class Bridge:
             connection,
             partial(self._begin, handler, http_layer),
             self._cancel,
+            lambda stream_id, error: self._fail(handler, connection, stream_id, error),
         )
         http_layer.connections[connection] = server
         for outer, tunnel in tunnels:
@@ -117,9 +142,15 @@ class Bridge:
             await exchange.answer(sink)
         except Exception as error:
             logger.exception("Answering a request failed.")
-            await sink.fail(InternalError(repr(error)))
+            await sink.fail(InternalError(type(error).__name__))
         finally:
             self._forget(exchange)
+
+    def _fail(
+        self, handler: ConnectionHandler, conn: Server, stream_id: int, error: Exception
+    ) -> None:
+        events = whole_events(stream_id, error_response(InternalError(type(error).__name__)))
+        spawn(handler.server_event(Inject(conn, events)), "answer that the bridge failed")
 
     def _cancel(self, exchange: Exchange) -> None:
         if exchange.tap is not None:
@@ -132,6 +163,11 @@ class Bridge:
     def _forget(self, exchange: Exchange) -> None:
         exchange.server.exchanges.pop(exchange.stream_id, None)
         self._exchanges.pop(exchange.flow.id, None)
+
+
+async def _send(response: http.Response, sink: Sink) -> None:
+    headers = [(n, v) for n, v in response.headers.items() if n.lower() != "content-length"]
+    await sink.whole(response.status_code, tuple(headers), response.content or b"")
 
 
 def find_stream(top: layer.Layer, flow: http.HTTPFlow) -> Path:

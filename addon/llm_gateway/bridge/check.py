@@ -58,7 +58,7 @@ def _exchange(options: Options) -> bytes:
     http_layer = HttpLayer(context, HTTPMode.transparent)
     connection = in_process_connection(_ADDRESS, tls=False)
     begun: list[Exchange] = []
-    server = InProcessServer(context.fork(), connection, begun.append, lambda _: None)
+    server = InProcessServer(context.fork(), connection, begun.append, begun.remove, _fail)
     http_layer.connections[connection] = server
     _drive(http_layer, server, [events.Start(), events.DataReceived(client, _REQUEST)])
     (exchange,) = begun
@@ -93,6 +93,10 @@ def _attach(http_layer: HttpLayer, server: InProcessServer, flow: Any) -> None:
         raise LookupError("a live flow is not found in its layer")
     stream_id = path[-1][1].stream_id
     server.exchanges[stream_id] = Exchange(flow, server, stream_id, _no_answer, False, None)
+
+
+def _fail(_: int, error: Exception) -> None:
+    raise error
 
 
 async def _no_answer(_: object) -> None:

@@ -8,6 +8,7 @@ before; what is not a plain hook of a plain addon is left to mitmproxy's own cod
 """
 
 import inspect
+from collections.abc import Callable
 from types import MethodType
 
 from mitmproxy import exceptions, hooks
@@ -20,11 +21,15 @@ def speed_up(manager: AddonManager) -> None:
     manager.trigger = MethodType(trigger, manager)  # type: ignore[method-assign] # as above
 
 
-async def trigger_event(manager: AddonManager, event: hooks.Hook) -> None:
-    """See ``AddonManager.trigger_event``."""
+async def trigger_event(
+    manager: AddonManager, event: hooks.Hook, skip: Callable[[object], bool] | None = None
+) -> None:
+    """See ``AddonManager.trigger_event``; without the addons that ``skip`` picks."""
     name, args = event.name, event.args()
     for addon in manager.chain:
         hook = getattr(addon, name, None)
+        if hook and skip and skip(addon):
+            continue
         try:
             if hasattr(addon, "addons"):
                 if _in_tree(addon, name):

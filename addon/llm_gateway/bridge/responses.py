@@ -17,7 +17,8 @@ from llm_gateway.errors import GatewayError
 
 def make_response(status: int, headers: Headers, body: bytes | None = None) -> http.Response:
     """A response with this whole body and its length, or without one the head of a stream."""
-    fields = [(name.encode(), value.encode()) for name, value in headers]
+    # A header's bytes may be no UTF-8; they came in this way and go out as they were.
+    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
     if body is not None:
         fields.append((b"content-length", str(len(body)).encode()))
     now = time.time()

@@ -21,8 +21,6 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from llm_gateway.api.http import Sink
-from llm_gateway.bridge.responses import error_response, whole_events
-from llm_gateway.errors import InternalError
 from llm_gateway.inspect.bodies import BodyTap
 
 logger = logging.getLogger(__name__)
@@ -52,6 +50,8 @@ class Exchange:
     answer: Answer
     at_once: bool
     tap: BodyTap | None
+    announced: bool = False
+    """mitmproxy has passed the request's head on to us."""
     begun: bool = False
     task: asyncio.Task[None] | None = None
 
@@ -75,12 +75,18 @@ class InProcessServer(HttpConnection):
         conn: Server,
         begin: Callable[[Exchange], None],
         cancel: Callable[[Exchange], None],
+        fail: Callable[[int, Exception], None],
     ) -> None:
-        """``begin`` starts to answer a request; ``cancel`` stops when the client has left."""
+        """``begin`` starts to answer a request; ``cancel`` stops when the client has left.
+
+        ``fail`` has a stream answered with an error, but later: in the middle of one of its events
+        an ``HttpStream`` cannot take an answer.
+        """
         super().__init__(context, conn)
         self.exchanges: dict[int, Exchange] = {}
         self.begin = begin
         self._cancel = cancel
+        self._fail = fail
 
     @override
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -94,14 +100,14 @@ class InProcessServer(HttpConnection):
 
     @override
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from ()
         if isinstance(event, HttpEvent):
             try:
                 self._receive(event)
             except Exception as error:
                 logger.exception("The bridge failed on %s.", type(event).__name__)
-                response = error_response(InternalError(repr(error)))
-                for answer in whole_events(event.stream_id, response):
-                    yield ReceiveHttp(answer)
+                self.exchanges.pop(event.stream_id, None)
+                self._fail(event.stream_id, error)
 
     def _receive(self, event: HttpEvent) -> None:
         exchange = self.exchanges.get(event.stream_id)
@@ -110,6 +116,7 @@ class InProcessServer(HttpConnection):
             if isinstance(event, RequestHeaders):
                 raise LookupError("a request that was never attached")
             return
+        exchange.announced = True
         match event:
             case RequestHeaders() if exchange.at_once:
                 self.begin(exchange)

@@ -33,8 +33,10 @@ from mitmproxy.proxy.layers.http import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from llm_gateway.bridge.hooks import trigger_event
 from llm_gateway.errors import Retry, UpstreamConnectionError, UpstreamError
 from llm_gateway.inspect.bodies import BodyTap
+from llm_gateway.inspect.watchers import IDLE, addon_name
 from llm_gateway.patience import Patience
 from llm_gateway.tasks import spawn
 from llm_gateway.wire import (
@@ -53,6 +55,7 @@ MODEL = "ai.model"
 URL_SENT = "ai.url"
 """Flow metadata: plain values, so that flows can be saved and ``~meta`` finds them."""
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _CODED_BODY = frozenset({"content-encoding", "content-length"})
 _COMPUTED_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
 """Shown in the flow, made anew by the HTTP client when the request leaves."""
@@ -94,8 +97,9 @@ class Publisher:
         return flow
 
     async def run(self, hook: hooks.Hook) -> None:
-        """Run one hook on all addons, as mitmproxy's core does."""
-        await self._addons.handle_lifecycle(hook)
+        """Run one hook on all addons that may see attempts, as mitmproxy's core does."""
+        await trigger_event(self._addons, hook, skip=_has_no_business)
+        await self._addons.trigger_event(hooks.UpdateHook(hook.args()))
 
     async def close(self, flow: http.HTTPFlow, error: str | None = None) -> None:
         """The attempt is over: its last hook."""
@@ -148,7 +152,9 @@ class PublishedWire:
             # An addon answered in the provider's place.
             await self._publisher.run(HttpResponseHeadersHook(flow))
             return await self._whole(flow, flow.response, patience)
-        response = await self._wire.send(as_request(flow, request.label), patience)
+        sent = as_request(flow, request.label)
+        flow.metadata[URL_SENT] = sent.url
+        response = await self._wire.send(sent, patience)
         flow.response = _response_head(response)
         flow.server_conn.timestamp_start = flow.response.timestamp_start
         await self._publisher.run(HttpResponseHeadersHook(flow))
@@ -271,7 +277,6 @@ def make_flow(request: UpstreamRequest, client: Client) -> http.HTTPFlow:
         ATTEMPT: label.attempt,
         PROVIDER: label.provider,
         MODEL: label.model,
-        URL_SENT: request.url,
     }
     return flow
 
@@ -280,7 +285,7 @@ def as_request(flow: http.HTTPFlow, label: Label) -> UpstreamRequest:
     """The request as the flow holds it now."""
     return UpstreamRequest(
         method=flow.request.method,
-        url=flow.request.url,
+        url=_url(flow.request),
         headers=tuple(
             (name, value)
             for name, value in flow.request.headers.items(multi=True)
@@ -289,6 +294,13 @@ def as_request(flow: http.HTTPFlow, label: Label) -> UpstreamRequest:
         body=flow.request.content or b"",
         label=label,
     )
+
+
+def _url(request: http.Request) -> str:
+    """The request's address; unlike mitmproxy's, with brackets around an IPv6 address."""
+    host = f"[{request.host}]" if ":" in request.host else request.host
+    port = "" if request.port == _DEFAULT_PORTS.get(request.scheme) else f":{request.port}"
+    return f"{request.scheme}://{host}{port}{request.path}"
 
 
 def _response_head(response: UpstreamResponse) -> http.Response:
@@ -310,6 +322,10 @@ def _response_head(response: UpstreamResponse) -> http.Response:
         timestamp_start=time.time(),
         timestamp_end=None,
     )
+
+
+def _has_no_business(addon: object) -> bool:
+    return addon_name(addon) in IDLE
 
 
 def _no_client() -> Client:

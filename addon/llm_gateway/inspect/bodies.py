@@ -29,4 +29,5 @@ class BodyTap:
             return
         flow.response.data.content = b"".join(self._parts)
         if self._seen > self._kept:
-            flow.comment = f"body cut: the first {self._kept} of {self._seen} bytes are kept"
+            note = f"body cut: the first {self._kept} of {self._seen} bytes are kept"
+            flow.comment = f"{flow.comment}; {note}" if flow.comment else note

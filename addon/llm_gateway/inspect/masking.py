@@ -5,6 +5,7 @@ client's token is replaced in the flow as soon as it has been checked. What stay
 that tells one token from another.
 """
 
+import logging
 import re
 from urllib.parse import unquote_plus
 
@@ -12,6 +13,8 @@ from mitmproxy import http
 
 from llm_gateway.api.front_door import QUERY_TOKENS
 from llm_gateway.secret import Secret
+
+logger = logging.getLogger(__name__)
 
 _CREDENTIAL_HEADERS = frozenset(
     {
@@ -37,6 +40,16 @@ def mask_client_credentials(flow: http.HTTPFlow) -> None:
     if question:
         parts = (_masked_parameter(part) for part in query.split("&"))
         flow.request.path = f"{path}?{'&'.join(parts)}"
+
+
+def hide_credentials(flow: http.HTTPFlow) -> None:
+    """The same where something has gone wrong: rather lose the head than show a credential."""
+    try:
+        mask_client_credentials(flow)
+    except Exception:
+        logger.exception("Masking failed; the request's fields and query are dropped.")
+        flow.request.headers.clear()
+        flow.request.path = flow.request.path.partition("?")[0]
 
 
 def _masked(value: bytes) -> bytes:

@@ -5,8 +5,8 @@ import re
 from mitmproxy import http
 from yarl import URL
 
-from llm_gateway.api.http import Sink
-from llm_gateway.errors import GatewayError, RequestError
+from llm_gateway.api.http import Headers, Sink
+from llm_gateway.errors import GatewayError, RequestError, UpstreamTimeout
 from llm_gateway.inspect.attempts import (
     ATTEMPT,
     EXCHANGE,
@@ -20,6 +20,9 @@ from llm_gateway.runtime import Runtime
 from llm_gateway.wire import Label, read_whole
 
 _HOP_BY_HOP = re.compile(r"connection|keep-alive|transfer-encoding|content-length|content-encoding")
+
+
+_Answer = tuple[int, Headers, bytes]
 
 
 def is_attempt(flow: http.HTTPFlow) -> bool:
@@ -40,16 +43,23 @@ def restore_address(flow: http.HTTPFlow) -> None:
 
 async def resend(flow: http.HTTPFlow, runtime: Runtime, sink: Sink) -> None:
     """Send the flow's request again and give the whole answer to ``sink``."""
+    patience = Patience()
+    deadline = runtime.config.gateway.deadline
     try:
-        status, headers, body = await _send(flow, runtime)
+        async with patience.limit(deadline):
+            status, headers, body = await _send(flow, runtime, patience)
+    except TimeoutError:
+        status, headers, body = _told(UpstreamTimeout(f"No answer within {deadline:g} s."))
     except GatewayError as error:
-        status, headers, body = error.status, (("content-type", "application/json"),), error.body()
+        status, headers, body = _told(error)
     await sink.whole(status, headers, body)
 
 
-async def _send(
-    flow: http.HTTPFlow, runtime: Runtime
-) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+def _told(error: GatewayError) -> _Answer:
+    return error.status, (("content-type", "application/json"),), error.body()
+
+
+async def _send(flow: http.HTTPFlow, runtime: Runtime, patience: Patience) -> _Answer:
     metadata = flow.metadata
     label = Label(
         exchange=str(metadata.get(EXCHANGE)),
@@ -63,7 +73,7 @@ async def _send(
             raise RequestError(
                 404, f"Provider {label.provider!r} is not in the configuration, or is switched off."
             )
-        response = await wire.send(as_request(flow, label), Patience())
+        response = await wire.send(as_request(flow, label), patience)
         headers = tuple(
             (name, value)
             for name, value in response.headers.items()

@@ -6,13 +6,14 @@ active rewriting option, an addon of the user's. Of mitmproxy's own addons it is
 them act; any other addon with a hook on HTTP flows counts as watching.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from mitmproxy.addonmanager import traverse
 from mitmproxy.options import Options
 
 _FLOW_HOOKS = ("requestheaders", "request", "responseheaders", "response", "error", "update")
 
-_IDLE = frozenset(
+IDLE = frozenset(
     {
         "clientplayback",
         "disableh2c",
@@ -33,7 +34,11 @@ _IDLE = frozenset(
         "updatealtsvc",
     }
 )
-"""mitmproxy's addons that show, keep and change nothing of a flow to a provider."""
+"""mitmproxy's addons that have no business with a flow to a provider.
+
+Some look after the client or the reverse target (``proxyauth``, ``upstreamauth``), so attempts are
+not shown to them.
+"""
 
 _ACTIVE_WITH = {
     "anticache": ("anticache",),
@@ -55,20 +60,21 @@ _ACTIVE_WITH = {
 
 
 def someone_watches(addons: Iterable[object], options: Options, ours: object) -> bool:
-    """Whether any addon of the chain, other than ``ours``, would do something with a flow."""
-    return any(_watches(addon, options) for addon in _flatten(addons) if addon is not ours)
+    """Whether any of these addons, or those below them, except ``ours``, would act on a flow."""
+    return any(_watches(addon, options) for addon in traverse(addons) if addon is not ours)
+
+
+def addon_name(addon: object) -> str | None:
+    """The name of one of mitmproxy's own addons; None for any other, whatever it is called."""
+    if type(addon).__module__.partition(".")[0] != "mitmproxy":
+        return None
+    return getattr(addon, "name", type(addon).__name__.lower())
 
 
 def _watches(addon: object, options: Options) -> bool:
-    name = getattr(addon, "name", type(addon).__name__.lower())
-    if name in _IDLE:
+    name = addon_name(addon)
+    if name in IDLE:
         return False
     if name in _ACTIVE_WITH:
         return any(getattr(options, option, None) for option in _ACTIVE_WITH[name])
     return any(callable(getattr(addon, hook, None)) for hook in _FLOW_HOOKS)
-
-
-def _flatten(addons: Iterable[object]) -> Iterator[object]:
-    for addon in addons:
-        yield addon
-        yield from _flatten(getattr(addon, "addons", ()))

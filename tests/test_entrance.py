@@ -1,0 +1,276 @@
+"""Who is let in, and how flows that cannot be attached to the bridge are answered."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addonmanager import AddonManager
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.test import tflow
+
+from llm_gateway import config
+from llm_gateway.bridge.attach import Bridge
+from llm_gateway.echo import EchoWire
+from llm_gateway.entrance import Entrance
+from llm_gateway.inspect.attempts import ATTEMPT, EXCHANGE, MODEL, PROVIDER, Publisher
+from llm_gateway.runtime import Engine
+from llm_gateway.secret import Secret
+from support.live import REGULAR, REVERSE
+
+TOKEN = "canary-client-token"
+BEARER = (b"authorization", f"Bearer {TOKEN}".encode())
+CHAT = {"model": "echo-small", "messages": [{"role": "user", "content": "one two"}]}
+
+
+def echo_without_pauses(provider: config.Provider) -> EchoWire:
+    return EchoWire(provider, pace=0)
+
+
+class House:
+    """An entrance whose bridge knows no connection, so that everything is answered whole."""
+
+    def __init__(self, configuration: config.Config) -> None:
+        addons: Any = AddonManager  # Publishing is off: nobody watches.
+        self.publisher = Publisher(addons, lambda: False)
+        engine = Engine(echo_without_pauses, self.publisher.wrap, Secret("unused"), 7)
+        engine.adopt(configuration)
+        self.entrance = Entrance(engine, Bridge({}), self.publisher)
+
+    async def answer(self, flow: http.HTTPFlow) -> tuple[int, dict[str, Any]]:
+        """Take the flow through our hooks; return its status and JSON body."""
+        self.entrance.requestheaders(flow)
+        await self.entrance.request(flow)
+        assert flow.response is not None
+        return flow.response.status_code, json.loads(flow.response.content or b"null")
+
+
+type MakeHouse = Callable[..., House]
+
+
+@pytest.fixture
+async def make_house(tmp_path: Path) -> MakeHouse:
+    def make(**gateway: Any) -> House:
+        demo = config.demo(tmp_path, {"AUTH_TOKEN": TOKEN})
+        fields = {"tokens": demo.gateway.tokens, **gateway}
+        return House(
+            config.Config(
+                gateway=config.Gateway(**fields),
+                providers=demo.providers,
+                models=demo.models,
+                source="test",
+                watched=(),
+                warnings=(),
+            )
+        )
+
+    return make
+
+
+def request(
+    method: str = "GET",
+    path: str = "/v1/models",
+    *fields: tuple[bytes, bytes],
+    host: bytes = b"localhost",
+    body: object = None,
+    mode: mode_specs.ProxyMode = REVERSE,
+    replayed: bool = False,
+) -> http.HTTPFlow:
+    flow = tflow.tflow()
+    flow.client_conn.proxy_mode = mode
+    flow.request = http.Request.make(
+        method, "http://target.invalid:1234", json.dumps(body) if body is not None else b""
+    )
+    flow.request.headers = http.Headers([(b"host", host), *fields])
+    flow.request.path = path
+    flow.live = True
+    if replayed:
+        flow.is_replay = "request"
+    return flow
+
+
+async def test_a_request_with_the_token_is_answered(make_house: MakeHouse) -> None:
+    status, body = await make_house().answer(request("GET", "/v1/models", BEARER))
+    assert status == 200
+    assert [model["id"] for model in body["data"]] == ["echo-small", "echo-big", "SMALL", "BIG"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_cannot_be_streamed_is_given_whole(
+    make_house: MakeHouse, stream: bool
+) -> None:
+    house = make_house()
+    flow = request("POST", "/v1/chat/completions", BEARER, body={**CHAT, "stream": stream})
+    house.entrance.requestheaders(flow)
+    assert flow.response is None
+    await house.entrance.request(flow)
+    assert flow.response is not None
+    assert flow.response.headers["x-request-id"] == flow.metadata[EXCHANGE]
+    text = flow.response.get_text() or ""
+    assert text.endswith("data: [DONE]\n\n") is stream
+    assert "two" in text
+
+
+async def test_the_token_is_masked_before_any_other_addon_sees_it(make_house: MakeHouse) -> None:
+    house = make_house()
+    for flow in (
+        request("GET", "/v1/models", BEARER),
+        request("GET", "/v1/models", BEARER, BEARER),
+        request("GET", "/none", BEARER),
+        request("GET", "/v1/models", BEARER, host=b"example.com"),
+        request("GET", "/v1/models", BEARER, host=b"bad host"),
+        request("GET", f"/v1/models?key={TOKEN}"),
+    ):
+        house.entrance.requestheaders(flow)
+        assert TOKEN not in str(flow.request.headers.fields) + flow.request.path
+
+
+@pytest.mark.parametrize(
+    ("flow", "status", "code"),
+    [
+        (request(), 401, None),
+        (request("GET", "/v1/models", (b"authorization", b"Bearer x")), 401, "invalid_api_key"),
+        (request("GET", "/none", BEARER), 404, "unknown_url"),
+        (request("GET", "/v1/models", BEARER, host=b"example.com"), 421, "misdirected_request"),
+        (request("GET", "/v1/models", BEARER, host=b"a b"), 400, None),
+        (request("POST", "/v1/models", BEARER), 405, "method_not_supported"),
+    ],
+)
+async def test_a_refusal_is_an_answer_that_names_its_exchange(
+    make_house: MakeHouse, flow: http.HTTPFlow, status: int, code: str | None
+) -> None:
+    answered, body = await make_house().answer(flow)
+    assert (answered, body["error"]["code"]) == (status, code)
+    assert flow.response is not None
+    assert flow.response.headers["x-request-id"] == flow.metadata[EXCHANGE]
+
+
+async def test_a_refusal_does_not_invite_the_body(make_house: MakeHouse) -> None:
+    flow = request("POST", "/v1/chat/completions", (b"expect", b"100-continue"))
+    make_house().entrance.requestheaders(flow)
+    assert "expect" not in flow.request.headers
+
+
+async def test_an_exchange_of_ours_can_be_replayed_without_its_token(make_house: MakeHouse) -> None:
+    """The flow holds only the masked token, so a person could never replay it otherwise."""
+    flow = request("POST", "/v1/chat/completions", body=CHAT, replayed=True)
+    flow.metadata[EXCHANGE] = "req_before"
+    status, body = await make_house().answer(flow)
+    assert status == 200
+    assert body["choices"][0]["message"]["content"] == "one two"
+    assert flow.metadata[EXCHANGE] != "req_before"
+
+
+async def test_a_replay_that_was_no_exchange_of_ours_needs_a_token(make_house: MakeHouse) -> None:
+    status, _ = await make_house().answer(request(replayed=True))
+    assert status == 401
+
+
+async def test_a_replayed_attempt_goes_to_its_provider(make_house: MakeHouse) -> None:
+    flow = request("POST", "/chat/completions", body=CHAT, host=b"echo.invalid", replayed=True)
+    flow.metadata |= {EXCHANGE: "req_1", ATTEMPT: 1, PROVIDER: "echo", MODEL: "echo-small"}
+    status, body = await make_house().answer(flow)
+    assert status == 200
+    assert body["choices"][0]["message"]["content"] == "one two"
+
+
+async def test_a_replayed_attempt_of_a_provider_that_is_gone_is_told_so(
+    make_house: MakeHouse,
+) -> None:
+    flow = request("POST", "/chat/completions", body=CHAT, host=b"gone.invalid", replayed=True)
+    flow.metadata |= {EXCHANGE: "req_1", ATTEMPT: 1, PROVIDER: "gone", MODEL: "m"}
+    status, body = await make_house().answer(flow)
+    assert status == 404
+    assert "'gone'" in body["error"]["message"]
+
+
+async def test_an_attempt_on_its_way_through_the_hooks_is_left_alone(make_house: MakeHouse) -> None:
+    house = make_house()
+    flow = request(host=b"api.openai.com")
+    house.publisher._live.add(flow)
+    house.entrance.requestheaders(flow)
+    await house.entrance.request(flow)
+    assert flow.response is None
+    assert EXCHANGE not in flow.metadata
+
+
+async def test_a_flow_that_is_only_read_from_a_file_is_left_alone(make_house: MakeHouse) -> None:
+    house = make_house()
+    flow = request()
+    flow.live = False
+    house.entrance.requestheaders(flow)
+    await house.entrance.request(flow)
+    assert flow.response is None
+
+
+async def test_an_answer_of_another_addon_stands(make_house: MakeHouse) -> None:
+    house = make_house()
+    flow = request("GET", "/v1/models", BEARER)
+    house.entrance.requestheaders(flow)
+    flow.response = http.Response.make(299)
+    await house.entrance.request(flow)
+    assert flow.response.status_code == 299
+
+
+async def test_in_reverse_mode_a_foreign_host_passes_under_the_targets_name(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house(passthrough=True)
+    flow = request("GET", "/", (b"authorization", b"Bearer theirs"), host=b"example.com")
+    house.entrance.requestheaders(flow)
+    await house.entrance.request(flow)
+    assert flow.response is None
+    assert flow.request.headers["host"] == "target.invalid:1234"
+    assert flow.request.headers["authorization"] == "Bearer theirs"
+
+
+async def test_a_proxys_client_keeps_the_host_it_named(make_house: MakeHouse) -> None:
+    house = make_house(passthrough=True)
+    flow = request("GET", "/", host=b"target.invalid:1234", mode=REGULAR)
+    house.entrance.requestheaders(flow)
+    assert flow.response is None
+    assert flow.request.headers["host"] == "target.invalid:1234"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [(BEARER,), ((b"x-api-key", TOKEN.encode()),), ((b"cookie", f"a={TOKEN}".encode()),)],
+)
+async def test_a_token_of_ours_does_not_pass(
+    make_house: MakeHouse, fields: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    flow = request("GET", "/", *fields, host=b"example.com")
+    status, _ = await make_house(passthrough=True).answer(flow)
+    assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "passthrough", "status"),
+    [
+        ("localhost", False, None),
+        ("::1", False, None),
+        ("LOCALHOST", False, None),
+        ("example.com", False, 421),
+        ("user@localhost", False, 421),
+        ("example.com", True, None),
+    ],
+)
+async def test_a_tunnel_leads_only_where_requests_may_go(
+    make_house: MakeHouse, host: str, passthrough: bool, status: int | None
+) -> None:
+    flow = request("CONNECT", "", mode=REGULAR)
+    flow.request.data.host = host
+    make_house(passthrough=passthrough).entrance.http_connect(flow)
+    assert (flow.response and flow.response.status_code) == status
+
+
+@pytest.mark.parametrize("passthrough", [True, False])
+async def test_connections_are_opened_only_where_requests_may_pass(
+    make_house: MakeHouse, passthrough: bool
+) -> None:
+    data = ServerConnectionHookData(tflow.tserver_conn(), tflow.tclient_conn())
+    make_house(passthrough=passthrough).entrance.server_connect(data)
+    assert bool(data.server.error) is not passthrough

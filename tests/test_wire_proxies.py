@@ -1,0 +1,149 @@
+"""The proxies that the environment asks for."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from llm_gateway.errors import (
+    UpstreamConnectionError,
+)
+from llm_gateway.wire import (
+    bearer,
+    environment_proxy,
+)
+from support.fake_proxy import ANSWER, FakeProxy
+from support.fakes import KEY
+from support.http1 import values
+from support.recording_server import RecordingServer
+from support.tls import make_authority
+from support.wires import (
+    clear_proxies,
+    failure,
+    fine,
+    post,
+    whole,
+    wire_to,
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    clear_proxies(monkeypatch)
+
+
+async def test_http_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RecordingServer(fine) as server, FakeProxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        async with wire_to(server.url) as wire:
+            body = await whole(wire, post(server.url))
+    assert ANSWER.endswith(body)
+    assert proxy.start_lines == [f"POST {server.url}/v1/chat/completions HTTP/1.1"]
+    assert server.requests == []
+
+
+async def test_https_proxy_sees_a_tunnel_and_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = make_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    async with RecordingServer(fine, tls=authority.server) as server, FakeProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        async with wire_to(server.url) as wire:
+            assert await whole(wire, post(server.url)) == b'"fine"'
+    [(start, headers)] = proxy.requests
+    assert start == f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"
+    assert values(headers, "authorization") == []
+    assert values(server.requests[0].headers, "authorization") == [bearer(KEY)]
+
+
+@pytest.mark.parametrize("scheme", ["", "socks5://", "socks5h://"])
+async def test_a_proxy_that_cannot_be_used_is_not_passed_by(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with RecordingServer(fine) as server, FakeProxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:{proxy.port}")
+        async with wire_to(server.url) as wire:
+            with suppress(UpstreamConnectionError):
+                await whole(wire, post(server.url))
+    assert server.requests == []
+
+
+async def test_no_proxy_names_hosts_that_are_reached_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with RecordingServer(fine) as server, FakeProxy() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
+        async with wire_to(server.url) as wire:
+            assert await whole(wire, post(server.url)) == b'"fine"'
+    assert proxy.requests == []
+
+
+async def test_a_proxy_s_refusal_is_a_connection_error_and_keeps_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = make_authority(tmp_path)
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+    async with RecordingServer(fine, tls=authority.server) as server, FakeProxy(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:canary@127.0.0.1:{proxy.port}")
+        async with wire_to(server.url) as wire:
+            error = await failure(whole(wire, post(server.url)))
+    assert isinstance(error, UpstreamConnectionError)
+    assert "canary" not in error.detail
+    assert server.requests == []
+
+
+async def test_a_proxy_that_is_not_there_is_a_connection_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeProxy() as proxy:
+        pass
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:canary@127.0.0.1:{proxy.port}")
+    async with RecordingServer(fine) as server, wire_to(server.url) as wire:
+        error = await failure(whole(wire, post(server.url)))
+    assert isinstance(error, UpstreamConnectionError)
+    assert "canary" not in error.detail
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "origin", "proxy"),
+    [
+        ({}, "https://p.invalid", None),
+        ({"HTTPS_PROXY": "http://s:1"}, "https://p.invalid", "http://s:1"),
+        ({"https_proxy": "http://s:1"}, "https://p.invalid", "http://s:1"),
+        ({"HTTPS_PROXY": "http://s:1"}, "http://p.invalid", None),
+        ({"HTTP_PROXY": "http://h:1"}, "https://p.invalid", None),
+        ({"ALL_PROXY": "http://a:1"}, "https://p.invalid", "http://a:1"),
+        (
+            {"ALL_PROXY": "http://a:1", "HTTPS_PROXY": "http://s:1"},
+            "https://p.invalid",
+            "http://s:1",
+        ),
+        ({"HTTPS_PROXY": ""}, "https://p.invalid", None),
+        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "*"}, "https://p.invalid", None),
+        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "p.invalid"}, "https://p.invalid", None),
+        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "invalid"}, "https://p.invalid", None),
+        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "x.invalid"}, "https://p.invalid", "http://s:1"),
+        ({"HTTP_PROXY": "http://s:1", "NO_PROXY": "p.invalid:8080"}, "http://p.invalid:8080", None),
+        (
+            {"HTTP_PROXY": "http://s:1", "NO_PROXY": "p.invalid:8080"},
+            "http://p.invalid:9090",
+            "http://s:1",
+        ),
+    ],
+)
+def test_the_environment_names_the_proxy(
+    environment: dict[str, str], origin: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = environment_proxy(URL(origin))
+    assert found == (None if proxy is None else URL(proxy))
+
+
+def test_the_machine_s_proxies_do_not_reach_these_tests() -> None:
+    assert not [name for name in os.environ if name.lower().endswith("_proxy")]
