@@ -30,8 +30,15 @@ logger = logging.getLogger(__name__)
 Path = list[tuple[HttpLayer, HttpStream]]
 
 
+HOST = "llm-gateway.invalid"
+"""Where flows to us are addressed inside mitmproxy until they have found us.
+
+No real connection of a client has this address: the top-level domain is reserved (RFC 6761 §6.4).
+"""
+
+
 class Bridge:
-    """Attaches flows to in-process servers, one per client connection and host."""
+    """Attaches flows to in-process servers, one per client connection or tunnel."""
 
     def __init__(self, handlers: Mapping[Any, ConnectionHandler]) -> None:
         """``handlers`` by client connection id: the proxyserver addon's ``connections``."""
@@ -102,16 +109,14 @@ class Bridge:
         self, handler: ConnectionHandler, path: Path, flow: http.HTTPFlow
     ) -> InProcessServer:
         *tunnels, (http_layer, _) = path
-        # The address only has to be one that no real connection of this client has: it names the
-        # host that was asked for at our own port, which mitmproxy never connects to.
         sockname = flow.client_conn.sockname
-        address = (flow.request.pretty_host, sockname[1] if sockname else 0)
+        address = (HOST, sockname[1] if sockname else 0)
         tls = flow.client_conn.tls_established
         # Not the property setters: they would rewrite the client's Host header.
         flow.request.data.host, flow.request.data.port = address
         flow.request.data.scheme = b"https" if tls else b"http"
         for server in http_layer.connections.values():
-            if isinstance(server, InProcessServer) and server.conn.address == address:
+            if isinstance(server, InProcessServer):
                 return server
         connection = in_process_connection(address, tls=tls)
         server = InProcessServer(
@@ -134,6 +139,8 @@ class Bridge:
         exchange: Exchange,
     ) -> None:
         exchange.begun = True
+        # mitmproxy has found us by our address; what people see is the host that was asked for.
+        exchange.flow.request.data.host = exchange.flow.request.pretty_host
         sink = StreamSink(handler, http_layer, exchange)
         exchange.task = spawn(self._run(sink, exchange), f"answer {exchange.flow.id}")
 
