@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions, http, options
+from mitmproxy.connection import Address
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
 
@@ -180,3 +181,18 @@ def test_words_of_a_head_are_all_that_could_be_a_token() -> None:
     flow.request.path = "/five?key=six&x=s%65ven"
     words = {*host.words_of_head(flow.request)}
     assert {b"one", b"two", b"three", b"four", b"six", b"seven"} <= words
+
+
+@pytest.mark.parametrize(
+    ("address", "virtual_hosts", "url"),
+    [
+        (("127.0.0.1", 8080), ["ai.localhost", "127.0.0.1"], "http://127.0.0.1:8080"),
+        (("0.0.0.0", 8080), ["ai.localhost", "127.0.0.1"], "http://127.0.0.1:8080"),
+        (("::1", 8080, 0, 0), ["ai.localhost", "[::1]"], "http://[::1]:8080"),
+        (("127.0.0.1", 8080), ["ai.example", "b.example"], "http://ai.example:8080"),
+    ],
+)
+def test_clients_are_told_an_address_that_is_answered(
+    address: Address, virtual_hosts: list[str], url: str
+) -> None:
+    assert host.base_url(address, virtual_hosts) == url

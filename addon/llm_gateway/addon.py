@@ -118,7 +118,12 @@ class AIProxy:
             try:
                 self._adopt(read_config())
             except config.ConfigError as error:
-                raise exceptions.OptionsError(f"The configuration is refused.\n{error}") from None
+                message = f"The configuration is refused.\n{error}"
+                if self._engine.is_running:
+                    raise exceptions.OptionsError(message) from None
+                # At start mitmproxy would wrap an OptionsError in a traceback; a logged error
+                # ends the start as well.
+                logger.error(message)
 
     def running(self) -> None:
         """Say what runs, and begin to watch the configuration. Errors logged here end the start."""
@@ -132,7 +137,9 @@ class AIProxy:
         current = self._engine.current.config
         logger.log(ALERT, banner.start_block(current, addresses))
         if not current.gateway.tokens and addresses:
-            invitation = banner.invitation(current, f"{addresses[0]}/v1", self._token)
+            listening = self._proxyserver.listen_addrs()[0]
+            base_url = f"{host.base_url(listening, current.gateway.virtual_hosts)}/v1"
+            invitation = banner.invitation(current, base_url, self._token)
             logger.log(ALERT, invitation)
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.collect()

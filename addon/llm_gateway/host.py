@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qsl
 
 from mitmproxy import exceptions, http
@@ -64,9 +64,19 @@ def mistyped_options(options: Options) -> list[str]:
 
 def http_url(address: Address) -> str:
     """A listening address as a URL; what listens everywhere is shown on this machine."""
-    name, port, *_ = address
+    return f"http://{_host_name(address)}:{address[1]}"
+
+
+def base_url(address: Address, virtual_hosts: Sequence[str]) -> str:
+    """A listening address as a URL under which it is answered: by a virtual host's name."""
+    name = _host_name(address)
+    return f"http://{name if name in virtual_hosts else virtual_hosts[0]}:{address[1]}"
+
+
+def _host_name(address: Address) -> str:
+    name = address[0]
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - only compared
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"[{name}]" if ":" in name else name
 
 
 def request_head(flow: http.HTTPFlow) -> RequestHead:

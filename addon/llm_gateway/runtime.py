@@ -93,6 +93,11 @@ class Engine:
         self._open: set[Wire] = set()
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is a configuration to serve requests by."""
+        return self._current is not None
+
+    @property
     def current(self) -> Runtime:
         """The runtime that new requests are served by."""
         if self._current is None:
