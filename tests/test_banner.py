@@ -29,6 +29,7 @@ def test_the_block_says_what_runs_where_and_what_is_on_and_off() -> None:
         "  configuration  test.yaml",
         "  listening at   http://127.0.0.1:8080, http://[::1]:8080",
         "  answering for  ai.localhost, [::1]",
+        "  client tokens  1",
         "  model off      off at q, GROQ_API_KEY is not set",
         "  model on       big (BIG) at p",
         "  model on       plain at p",
@@ -65,7 +66,7 @@ def test_the_invitation_s_curl_is_a_request_that_the_gateway_takes() -> None:
 
 def test_the_invitation_s_python_is_three_lines_that_compile() -> None:
     text = invitation(config(), BASE_URL, Secret(TOKEN))
-    lines = [line.strip() for line in text.splitlines()]
+    lines = text.splitlines()
     start = lines.index("from openai import OpenAI")
     code = lines[start : start + 3]
     compile("\n".join(code), "invitation", "exec")
@@ -79,6 +80,13 @@ def test_the_invitation_shows_the_token_and_no_provider_s_key() -> None:
     assert KEY not in text
 
 
-def test_without_a_usable_model_the_invitation_has_a_gap_to_fill() -> None:
+def test_without_a_usable_model_there_is_a_token_and_nothing_to_try() -> None:
     gone = make_config([make_provider(off="no key")])
-    assert '"model": "MODEL"' in invitation(gone, BASE_URL, Secret(TOKEN))
+    text = invitation(gone, BASE_URL, Secret(TOKEN))
+    assert TOKEN in text
+    assert "curl" not in text
+
+
+def test_a_token_of_our_own_is_announced_but_not_shown_in_the_block() -> None:
+    open_house = make_config([make_provider()], gateway=Gateway())
+    assert "client tokens  one, made for this run" in start_block(open_house, ADDRESSES)

@@ -35,7 +35,7 @@ from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
 from llm_gateway.errors import InternalError
 from llm_gateway.inspect import logs
-from llm_gateway.inspect.attempts import Publisher
+from llm_gateway.inspect.attempts import EXCHANGE, Publisher
 from llm_gateway.inspect.masking import hide_credentials
 from llm_gateway.inspect.watchers import someone_watches
 from llm_gateway.reload import FileWatch
@@ -116,7 +116,7 @@ class AIProxy:
         host.check_options(ctx.options)
         if "ai_config" in updated:
             try:
-                self._adopt(read_config())
+                self._adopt(read_config(or_demo=True))
             except config.ConfigError as error:
                 message = f"The configuration is refused.\n{error}"
                 if self._engine.is_running:
@@ -133,14 +133,7 @@ class AIProxy:
         for complaint in self_check(self._proxyserver, ctx.options):
             logger.warning("Answers will be sent whole, not streamed: %s", complaint)
             self._bridge.disable()
-        addresses = [host.http_url(address) for address in self._proxyserver.listen_addrs()]
-        current = self._engine.current.config
-        logger.log(ALERT, banner.start_block(current, addresses))
-        if not current.gateway.tokens and addresses:
-            listening = self._proxyserver.listen_addrs()[0]
-            base_url = f"{host.base_url(listening, current.gateway.virtual_hosts)}/v1"
-            invitation = banner.invitation(current, base_url, self._token)
-            logger.log(ALERT, invitation)
+        self._announce()
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -175,43 +168,79 @@ class AIProxy:
             logger.exception("The gateway failed in server_connect.")
             data.server.error = "The gateway failed."
 
+    @fail_closed
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The flow has its answer, perhaps not from us."""
+        self._bridge.settle(flow)
+
     def error(self, flow: http.HTTPFlow) -> None:
         """The flow is over without an answer: stop working for it."""
-        self._bridge.cancel(flow)
+        try:
+            self._bridge.cancel(flow)
+        except Exception:
+            logger.exception("The gateway failed in error.")
 
     def client_disconnected(self, client: Client) -> None:
         """The client has left: stop working for it."""
-        self._bridge.client_gone(client)
+        try:
+            self._bridge.client_gone(client)
+        except Exception:
+            logger.exception("The gateway failed in client_disconnected.")
 
     def fail(self, flow: http.HTTPFlow, error: Exception) -> None:
         """Answer 500 in place of whatever would have happened."""
         logger.error("The gateway failed on a request.", exc_info=error)
         hide_credentials(flow)
-        response = error_response(InternalError(type(error).__name__), flow.id)
+        response = error_response(
+            InternalError(type(error).__name__), flow.metadata.get(EXCHANGE, flow.id)
+        )
         if not self._bridge.answer_streamed(flow, response):
             flow.request.stream = False
             flow.response = response
 
     def _adopt(self, new: config.Config) -> None:
         self._engine.adopt(new)
-        self._files = FileWatch((*new.watched, config_path().absolute()))
+        # What was seen of the files before this was read: a change since then is another change.
+        self._files = FileWatch((*new.watched, config_path().absolute()), self._files)
+
+    def _announce(self) -> None:
+        """Say what is served; and how to use it, where only we know the token."""
+        current = self._engine.current.config
+        listening = self._proxyserver.listen_addrs()
+        addresses = [host.http_url(address) for address in listening]
+        logger.log(ALERT, banner.start_block(current, addresses))
+        if current.gateway.tokens or not listening:
+            return
+        if host.is_quiet(ctx.options):
+            logger.error("AUTH_TOKEN is not set, and with -q nobody would see a token made here.")
+        else:
+            base_url = f"{host.base_url(listening[0], current.gateway.virtual_hosts)}/v1"
+            logger.log(ALERT, banner.invitation(current, base_url, self._token))
 
     async def _watch_files(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
-            if self._files.changed():
-                await self._reload()
+            try:
+                if self._files.changed():
+                    await self._reload()
+            except Exception:
+                logger.exception("Reading the configuration again failed; the old one stays.")
 
     async def _reload(self) -> None:
+        current = self._engine.current.config
         try:
-            # In a thread: a large file takes the YAML parser a while.
-            new = await asyncio.to_thread(read_config)
+            # In a thread: a large file takes the YAML parser a while. The demo is for who never
+            # had a file; a file that vanishes is being written, or a mistake.
+            new = await asyncio.to_thread(read_config, or_demo=current.source == config.DEMO_SOURCE)
+            if new == current:
+                logger.info("The configuration %s is as it was.", new.source)
+                return
+            self._adopt(new)
         except config.ConfigError as error:
             logger.error("The changed configuration is refused, the old one stays.\n%s", error)
-            return
-        if new != self._engine.current.config:
-            self._adopt(new)
+        else:
             logger.log(ALERT, "The configuration %s was read again.", new.source)
+            self._announce()
 
     def _someone_watches(self) -> bool:
         # Scripts come and go, and change, without an option changing.
@@ -235,14 +264,28 @@ def config_path() -> Path:
     return Path(ctx.options.ai_config).expanduser() if ctx.options.ai_config else DEFAULT_CONFIG
 
 
-def read_config() -> config.Config:
-    """The configuration; without a file, the demo. Raises ConfigError."""
+def read_config(*, or_demo: bool) -> config.Config:
+    """The configuration; perhaps, where there is no file, the demo. Raises ConfigError."""
     path = config_path()
-    if not ctx.options.ai_config and not path.exists():
+    if or_demo and not ctx.options.ai_config and not path.exists():
         return config.demo(Path(), os.environ)
     return config.load(path, os.environ, PROVIDERS, FORMATS)
 
 
 def make_wire(provider: config.Provider) -> Wire:
-    """The way to one provider."""
-    return EchoWire(provider) if provider.kind == "echo" else HttpWire(provider)
+    """The way to one provider. Raises ConfigError."""
+    if provider.kind == "echo":
+        return EchoWire(provider)
+    try:
+        return HttpWire(provider)
+    except ValueError:
+        raise config.ConfigError(
+            [
+                config.Problem(
+                    "environment",
+                    0,
+                    f"providers.{provider.name}",
+                    "expected HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to be a proxy's URL",
+                )
+            ]
+        ) from None

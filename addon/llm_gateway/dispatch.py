@@ -16,21 +16,26 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from llm_gateway import sse
 from llm_gateway.adapters import FORMATS, Adapter, Call
 from llm_gateway.adapters.contract import Usage
 from llm_gateway.errors import (
     GatewayError,
     InternalError,
+    RequestError,
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamTimeout,
 )
 from llm_gateway.patience import Patience, Watchdog
 from llm_gateway.routing import Catalogue, Target
+from llm_gateway.tasks import spawn
 from llm_gateway.wire import (
     EVENT_STREAM,
     Label,
+    UpstreamRequest,
     UpstreamResponse,
     Wire,
     is_event_stream,
@@ -149,11 +154,11 @@ class Dispatcher:
         )
         wire = self._wires[provider.name]
         if not request.stream:
-            response = await wire.send(adapter.encode(), patience)
+            response = await wire.send(_encode(adapter), patience)
             return await self._whole(_Attempt(response, adapter, trace), request)
         try:
             async with patience.limit(provider.http.first_event):
-                response = await wire.send(adapter.encode(), patience)
+                response = await wire.send(_encode(adapter), patience)
                 attempt = _Attempt(response, adapter, trace)
                 if response.status == HTTPStatus.OK and is_event_stream(response):
                     return await self._stream(attempt, provider.http.idle)
@@ -197,12 +202,23 @@ class Dispatcher:
         return Reply(EVENT_STREAM, pipe)
 
 
+def _encode(adapter: Adapter) -> UpstreamRequest:
+    try:
+        return adapter.encode()
+    except orjson.JSONEncodeError as error:
+        # It reads deeper nesting than it writes.
+        raise RequestError(
+            400, "We could not encode the JSON body of your request: it is nested too deeply."
+        ) from error
+
+
 async def _pipe(attempt: _Attempt, chunks: list[bytes], idle: float) -> AsyncGenerator[bytes]:
     """The client's stream from the commit on. Ends with ``[DONE]``, whatever happens.
 
     The first piece is empty.
     """
     response = attempt.response
+    complete = False
     # Closing the response is what ends a read that has nothing to read.
     watchdog = Watchdog(idle, response.close)
     try:
@@ -217,21 +233,26 @@ async def _pipe(attempt: _Attempt, chunks: list[bytes], idle: float) -> AsyncGen
             watchdog.rest()
         if watchdog.barked:
             attempt.failure = UpstreamTimeout(f"The provider's stream was silent for {idle:g} s.")
-        yield _ending(attempt)
-        if attempt.failure is None:
-            await _release(response)
+        ending = _ending(attempt)
+        complete = attempt.failure is None
+        yield ending
     finally:
         watchdog.stop()
         attempt.trace.usage = attempt.adapter.usage
-        response.close()
+        if complete:
+            # Behind the client's back: it has its whole answer, and the tail may take a moment.
+            spawn(_release(response), "give a connection back")
+        else:
+            response.close()
 
 
 async def _release(response: UpstreamResponse) -> None:
     try:
         await response.release()
     except Exception:
-        # The client has its whole answer; it must not miss the end of it for this.
         logger.exception("A provider's connection could not be given back.")
+    finally:
+        response.close()
 
 
 def _ending(attempt: _Attempt) -> bytes:

@@ -128,7 +128,7 @@ class _EchoResponse:
         if not self._pieces:
             return b""
         await asyncio.sleep(self._pace)
-        return self._pieces.popleft()
+        return self._pieces.popleft() if self._pieces else b""
 
     async def release(self) -> None:
         self._pieces.clear()

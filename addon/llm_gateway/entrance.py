@@ -26,8 +26,8 @@ from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.bridge.sinks import BufferSink
 from llm_gateway.errors import GatewayError, InternalError, RequestError
-from llm_gateway.host import request_head, words_of_head
-from llm_gateway.inspect.attempts import EXCHANGE, Publisher
+from llm_gateway.host import announces_body, request_head, texts_of_head
+from llm_gateway.inspect.attempts import EXCHANGE, REFUSED, Publisher
 from llm_gateway.inspect.bodies import BodyTap
 from llm_gateway.inspect.masking import mask_client_credentials
 from llm_gateway.inspect.resend import is_attempt, resend, restore_address
@@ -39,7 +39,25 @@ logger = logging.getLogger(__name__)
 _REPLAYED = "request"
 
 BodyReader = Callable[[bytes], list[bytes]] | Literal[False]
-"""What mitmproxy's ``request.stream`` takes: False to buffer the body."""
+"""What takes a request's body piece by piece; False to have mitmproxy buffer it."""
+
+
+class BodyStream:
+    """A value for ``request.stream``: in force only as long as nobody else has answered.
+
+    mitmproxy asks for its truth after all addons have had their turn, and fails on a response
+    together with a streamed request.
+    """
+
+    def __init__(self, read: Callable[[bytes], list[bytes]], flow: http.HTTPFlow) -> None:
+        self._read = read
+        self._flow = flow
+
+    def __bool__(self) -> bool:
+        return self._flow.response is None
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        return self._read(data)
 
 
 class Entrance:
@@ -68,7 +86,11 @@ class Entrance:
         runtime = self._engine.current
         if flow.is_replay == _REPLAYED and is_attempt(flow):
             flow.request.stream = False
-            self._answers[flow] = partial(resend, flow, runtime)
+            self._answers[flow] = lambda sink: resend(flow, self._engine.current, sink)
+            return
+        if flow.response is not None:
+            # Another addon has answered in this very hook, proxyauth for one.
+            mask_client_credentials(flow)
             return
         exchange = f"req_{uuid.uuid4().hex}"
         head = request_head(flow)
@@ -82,8 +104,10 @@ class Entrance:
             self._refuse(flow, exchange, error)
         else:
             mask_client_credentials(flow)
-            if self._attach(flow, exchange):
-                flow.request.stream = self._body_reader(flow, exchange, route, head, runtime)
+            name = runtime.front_door.name_of(head)
+            if self._attach(flow, exchange, name):
+                read = self._body_reader(flow, exchange, route, head, runtime)
+                flow.request.stream = read and BodyStream(read, flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """The body is here. Attached flows go on to the bridge by themselves."""
@@ -110,7 +134,8 @@ class Entrance:
 
     def _route(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> Route | None:
         """The route of a request to us, None for another host's. Raises RequestError."""
-        if flow.is_replay == _REPLAYED and EXCHANGE in flow.metadata:
+        known = EXCHANGE in flow.metadata and REFUSED not in flow.metadata
+        if flow.is_replay == _REPLAYED and known:
             # Replayed by the operator: it was admitted once, and its token is masked.
             return routes.find(head.method, head.path)
         if runtime.front_door.is_ours(head):
@@ -120,7 +145,7 @@ class Entrance:
     def _pass(self, flow: http.HTTPFlow, runtime: Runtime) -> None:
         if not runtime.config.gateway.passthrough:
             raise _misdirected()
-        if runtime.front_door.knows_one_of(words_of_head(flow.request)):
+        if runtime.front_door.finds_token_in(texts_of_head(flow.request)):
             raise RequestError(
                 400, "This is the gateway's own token; it is not sent to another host."
             )
@@ -132,22 +157,22 @@ class Entrance:
     def _refuse(self, flow: http.HTTPFlow, exchange: str, error: GatewayError) -> None:
         # Popped so that mitmproxy does not invite the body of a request that is refused.
         flow.request.headers.pop("expect", None)
-        flow.metadata[EXCHANGE] = exchange
+        flow.metadata |= {EXCHANGE: exchange, REFUSED: True}
         answer = partial(self._api.refuse, _client_request(flow, exchange), error)
         if self._bridge.attach(flow, answer, None, at_once=True):
-            flow.request.stream = discard
+            flow.request.stream = BodyStream(discard, flow)
             flow.request.data.content = b""
         else:
             flow.response = error_response(error, exchange)
 
-    def _attach(self, flow: http.HTTPFlow, exchange: str) -> bool:
+    def _attach(self, flow: http.HTTPFlow, exchange: str, name: str) -> bool:
         """Have the flow answered: by the bridge, or else whole in the ``request`` hook."""
         flow.metadata[EXCHANGE] = exchange
         flow.request.stream = False
         self._publisher.client(exchange, flow)
         answer = partial(self._answer, flow, exchange)
         tap = BodyTap() if self._publisher.watched else None
-        attached = self._bridge.attach(flow, answer, tap)
+        attached = self._bridge.attach(flow, answer, tap, host=name)
         if not attached:
             self._answers[flow] = answer
         return attached
@@ -157,7 +182,7 @@ class Entrance:
     ) -> BodyReader:
         """What reads the body of an attached request: mitmproxy itself, where that is bounded."""
         if not route.takes_body:
-            return discard
+            return discard if announces_body(flow.request) else False
         if head.content_length is not None:
             return False
 
@@ -199,6 +224,7 @@ def _client_request(flow: http.HTTPFlow, exchange: str) -> ClientRequest:
 def _misdirected() -> RequestError:
     return RequestError(
         421,
-        "This gateway does not serve the requested host. Ask for one of its virtual hosts.",
+        "This gateway does not serve the requested host. Ask for one of its virtual hosts "
+        "(gateway.virtual_hosts in its configuration).",
         code="misdirected_request",
     )

@@ -1,9 +1,10 @@
 """What the gateway needs of the mitmproxy it runs in: options, modes, and reading of requests."""
 
+import base64
+import contextlib
 import logging
-import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from mitmproxy import exceptions, http
 from mitmproxy.connection import Address
@@ -57,6 +58,11 @@ def _is_allowed(mode: mode_specs.ProxyMode) -> bool:
     return isinstance(mode, mode_specs.RegularMode)
 
 
+def is_quiet(options: Options) -> bool:
+    """Whether nothing but errors is shown, as with ``-q``."""
+    return "termlog_verbosity" in options and options.termlog_verbosity == "error"
+
+
 def mistyped_options(options: Options) -> list[str]:
     """The gateway's options that were set but do not exist. mitmproxy itself ignores them."""
     return sorted(name for name in options.deferred if name.startswith(_OPTION_PREFIX))
@@ -96,12 +102,25 @@ def request_head(flow: http.HTTPFlow) -> RequestHead:
     )
 
 
-def words_of_head(request: http.Request) -> Iterator[bytes]:
-    """Whatever stands in a field or a query parameter and could be a credential by itself."""
+def announces_body(request: http.Request) -> bool:
+    """Whether the head says that a body follows; HTTP/2 need not say so."""
+    headers = request.headers
+    return (
+        "transfer-encoding" in headers
+        or headers.get("content-length", "0") != "0"
+        or (request.is_http2 and request.method not in {"GET", "HEAD", "OPTIONS"})
+    )
+
+
+def texts_of_head(request: http.Request) -> Iterator[bytes]:
+    """Everything in the head that could hold a credential, plain and decoded."""
+    path = request.data.path
+    yield from (path, unquote_to_bytes(path))
     for _, value in request.headers.fields:
-        yield from re.split(rb"[\s,;=]+", value)
-    for _, text in parse_qsl(request.path.partition("?")[2]):
-        yield text.encode("utf-8", "surrogateescape")
+        yield from (value, unquote_to_bytes(value))
+        for word in value.split():
+            with contextlib.suppress(ValueError):
+                yield base64.b64decode(word, validate=True)
 
 
 def _hosts(flow: http.HTTPFlow) -> tuple[str, ...]:

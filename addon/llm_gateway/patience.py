@@ -28,6 +28,11 @@ class Patience:
             finally:
                 self._running.remove(timeout)
 
+    @property
+    def expired(self) -> bool:
+        """Whether one of the limits has run out, and its body is being left."""
+        return any(timeout.expired() for timeout in self._running)
+
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """All limits stand still inside; what was left of them is left again afterwards."""

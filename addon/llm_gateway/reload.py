@@ -9,8 +9,11 @@ _Stamp = tuple[int, int, int] | None
 class FileWatch:
     """Remembers what some files looked like; files that are missing may appear."""
 
-    def __init__(self, paths: Iterable[Path] = ()) -> None:
-        self._seen = {path: _stamp(path) for path in paths}
+    def __init__(self, paths: Iterable[Path] = (), before: "FileWatch | None" = None) -> None:
+        """What ``before`` has seen last of a path counts as seen here."""
+        self._seen: dict[Path, _Stamp] = {path: _stamp(path) for path in paths}
+        if before is not None:
+            self._seen |= {p: stamp for p, stamp in before._seen.items() if p in self._seen}
 
     def changed(self) -> bool:
         """Whether any file differs from when this was last asked."""

@@ -105,20 +105,29 @@ class Engine:
         return self._current
 
     def adopt(self, config: Config) -> None:
-        """Serve new requests by ``config``."""
+        """Serve new requests by ``config``. What making its wires raises changes nothing."""
         old = self._current
         known = old.wires if old else {}
-        wires = {
-            provider: known.get(provider) or self._make_wire(provider)
-            for provider in config.providers.values()
-            if provider.off is None
-        }
+        wires = self._make_wires(config, known)
         self._open.update(wires.values())
         self.tokens = config.gateway.tokens or (self._fallback_token,)
         self._current = Runtime(config, self.tokens, wires, self._publish, self._created)
         if old is not None:
             retirement = self._retire(old, wires, self._retiring)
             self._retiring = spawn(retirement, "close the wires of the old configuration")
+
+    def _make_wires(self, config: Config, known: Mapping[Provider, Wire]) -> dict[Provider, Wire]:
+        wires: dict[Provider, Wire] = {}
+        try:
+            for provider in config.providers.values():
+                if provider.off is None:
+                    wires[provider] = known.get(provider) or self._make_wire(provider)
+        except BaseException:
+            for provider, wire in wires.items():
+                if provider not in known:
+                    spawn(self._close(wire), "close a wire that is not needed")
+            raise
+        return wires
 
     async def close(self) -> None:
         """Close every wire; answers still under way break off."""

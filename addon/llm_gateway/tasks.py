@@ -15,8 +15,8 @@ _running: set[asyncio.Task[None]] = set()
 
 
 def spawn(work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-    """Run ``work`` in the background."""
-    task = asyncio.get_running_loop().create_task(work, name=name)
+    """Run ``work`` in the background; it begins at once, up to where it first waits."""
+    task = asyncio.eager_task_factory(asyncio.get_running_loop(), work, name=name)
     if not task.done():
         _running.add(task)
     task.add_done_callback(_ended)

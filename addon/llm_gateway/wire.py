@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llm_gateway import __version__
-from llm_gateway.config import Provider
+from llm_gateway.config import Http, Provider
 from llm_gateway.errors import (
     UpstreamConnectionError,
     UpstreamError,
@@ -128,8 +128,11 @@ _FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 class _HttpResponse:
     """An answer over HTTP, in which the key that was sent does not appear."""
 
-    def __init__(self, response: aiohttp.ClientResponse, key: Secret | None) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, key: Secret | None, session: aiohttp.ClientSession
+    ) -> None:
         self._response = response
+        self._session = session
         self._mask: KeyMask | None = None
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -154,6 +157,8 @@ class _HttpResponse:
                     return masked
         except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the session was closed
             self._forget_connection()
+            if self._session.closed:
+                raise _shutting_down() from error
             raise _as_upstream_error(error) from error
         self._forget_connection()
         return self._mask.flush() if self._mask else b""
@@ -209,11 +214,30 @@ def _retrieve(future: asyncio.Future[None]) -> None:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """aiohttp's pool bounds all connections; this one also bounds the idle ones."""
+    """aiohttp's pool, with three bounds that it does not have.
 
-    def __init__(self, *, limit: int, max_idle: int, keepalive: float, tls: ssl.SSLContext) -> None:
-        super().__init__(limit=limit, keepalive_timeout=keepalive, ssl=tls)
-        self._max_idle = max_idle
+    On the idle connections; on connecting as a whole (it bounds each step by itself, and name
+    lookup and a proxy's answer not at all); and on closing: over TLS it would wait half a minute
+    for the other side's goodbye, while a provider goes on computing.
+    """
+
+    def __init__(self, http: Http, tls: ssl.SSLContext) -> None:
+        super().__init__(limit=http.max_connections, keepalive_timeout=http.keepalive, ssl=tls)
+        self._max_idle = http.max_idle
+        self._connect_seconds = http.connect
+
+    @override
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list["aiohttp.tracing.Trace"],
+        timeout: aiohttp.ClientTimeout,
+    ) -> ResponseHandler:
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                return await super()._create_connection(req, traces, timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("connecting took too long") from error
 
     @override
     def _release(
@@ -224,6 +248,8 @@ class _Connector(aiohttp.TCPConnector):
         should_close: bool = False,
     ) -> None:
         idle = sum(map(len, self._conns.values()))
+        if should_close or protocol.should_close:
+            protocol.abort()
         super()._release(key, protocol, should_close=should_close or idle >= self._max_idle)
 
 
@@ -233,16 +259,10 @@ class HttpWire:
     def __init__(self, provider: Provider) -> None:
         self._origin = URL(provider.base_url).origin()
         self._key = provider.api_key
-        http = provider.http
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=http.max_connections,
-                max_idle=http.max_idle,
-                keepalive=http.keepalive,
-                tls=tls_context(),
-            ),
+            connector=_Connector(provider.http, tls_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=http.connect),
+            timeout=aiohttp.ClientTimeout(total=None),
             skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
             proxy=environment_proxy(self._origin),
         )
@@ -251,7 +271,7 @@ class HttpWire:
         """See :class:`Wire`."""
         del patience
         if self._session.closed:
-            raise UpstreamConnectionError("The gateway is shutting down.", status=503)
+            raise _shutting_down()
         try:
             url = URL(request.url, encoded=True)
             headers = self._with_key(request, url)
@@ -260,7 +280,7 @@ class HttpWire:
             )
         except _FAILURES as error:
             raise _as_upstream_error(error) from error
-        return _HttpResponse(response, self._key)
+        return _HttpResponse(response, self._key, self._session)
 
     async def close(self) -> None:
         """See :class:`Wire`."""
@@ -323,9 +343,18 @@ def environment_proxy(origin: URL) -> URL | None:
     return URL(proxy if "://" in proxy else f"http://{proxy}")
 
 
+def _shutting_down() -> UpstreamConnectionError:
+    return UpstreamConnectionError(
+        "The gateway is shutting down.",
+        status=503,
+        code="gateway_shutdown",
+        detail="the provider's wire is closed",
+    )
+
+
 def _as_upstream_error(error: Exception) -> UpstreamError:
-    """aiohttp's exceptions as ours. Their texts may name hosts, so only the log gets them."""
-    detail = _USERINFO.sub("//***@", f"{type(error).__name__}: {error}")
+    """aiohttp's exceptions as ours."""
+    detail = _detail(error)
     match error:
         case aiohttp.ConnectionTimeoutError():
             return UpstreamTimeout("The provider could not be connected to in time.", detail=detail)
@@ -342,3 +371,14 @@ def _as_upstream_error(error: Exception) -> UpstreamError:
                 "The connection to the provider broke before the answer was complete.",
                 detail=detail,
             )
+
+
+def _detail(error: Exception) -> str:
+    """For the log and the flow: what went wrong, without anything that came from the other side.
+
+    The texts of aiohttp's other errors quote what it could not parse, which may be anything.
+    """
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return _USERINFO.sub("//***@", f"{name}: {error}")
+    return f"{name} {error.status}" if isinstance(error, aiohttp.ClientResponseError) else name

@@ -45,7 +45,7 @@ class House:
             self.cancelled.append,
             lambda number, error: self.failed.append((number, error)),
         )
-        self.exchange = Exchange(tflow.tflow(), self.server, STREAM, no_answer, at_once, None)
+        self.exchange = Exchange(tflow.tflow(), 80, self.server, STREAM, no_answer, at_once, None)
         self.server.exchanges[STREAM] = self.exchange
 
     def begin(self, exchange: Exchange) -> None:

@@ -22,7 +22,7 @@ from support.raw_http import RawConnection, request_bytes
 from support.scene import KEY, MODEL, TOKEN, chat_request, config_text, get_request
 
 CURL = re.compile(r"^ *curl -N (?:.*\\\n)*.*(?:\n.*)*?\}'$", re.MULTILINE)
-PYTHON = re.compile(r"^ +from openai import OpenAI\n.*\n.*$", re.MULTILINE)
+PYTHON = re.compile(r"^from openai import OpenAI\n.*\n.*$", re.MULTILINE)
 
 
 async def run(*command: str) -> str:
@@ -85,7 +85,7 @@ async def test_the_demo_works_as_it_is_printed(gateway: StartGateway, tmp_path: 
 
     script = tmp_path / "printed.py"
     lines = only(PYTHON, output).split("\n")
-    script.write_text("\n".join(line.strip() for line in lines))
+    script.write_text("\n".join(lines))
     assert "content='Hi'" in await run(sys.executable, str(script))
 
 

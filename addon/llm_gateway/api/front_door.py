@@ -34,7 +34,8 @@ class FrontDoor:
         self, virtual_hosts: Iterable[str], tokens: Iterable[Secret], max_request_bytes: int
     ) -> None:
         self._virtual_hosts = frozenset(virtual_hosts)
-        self._digests = tuple(_digest(token.reveal().encode()) for token in tokens)
+        self._tokens = tuple(tokens)
+        self._digests = tuple(_digest(token.reveal().encode()) for token in self._tokens)
         self._max_request_bytes = max_request_bytes
 
     def is_ours(self, head: RequestHead) -> bool:
@@ -49,6 +50,11 @@ class FrontDoor:
             raise RequestError(400, "The request's Host is not a host name with an optional port.")
         return self.answers_for(match[1])
 
+    def name_of(self, head: RequestHead) -> str:
+        """The virtual host that a request to us names, in the configuration's spelling."""
+        match = _HOST.fullmatch(head.hosts[0]) if head.hosts else None
+        return virtual_host(match[1]) if match else ""
+
     def answers_for(self, host: str) -> bool:
         """Whether a host, in whatever spelling, is one of the virtual hosts."""
         try:
@@ -56,9 +62,10 @@ class FrontDoor:
         except ValueError:
             return False
 
-    def knows_one_of(self, words: Iterable[bytes]) -> bool:
-        """Whether one of these is a token of the gateway's own."""
-        return any([self._accepts(word) for word in words])
+    def finds_token_in(self, texts: Iterable[bytes]) -> bool:
+        """Whether a token of the gateway's own stands anywhere in these."""
+        tokens = [token.reveal().encode() for token in self._tokens]
+        return any(token in text for text in texts for token in tokens)
 
     def admit(self, head: RequestHead) -> Route:
         """The route of a request to one of our hosts. Raises RequestError: 400 to 415."""

@@ -52,6 +52,9 @@ class Api:
         except asyncio.CancelledError:
             progress.status = CLIENT_CLOSED_REQUEST
             raise
+        except Exception:
+            progress.status = 500
+            raise
         finally:
             self._log(request, trace, progress)
 
@@ -93,12 +96,13 @@ class Api:
 
     async def _send(self, sink: Sink, reply: Reply, trace: Trace, progress: _Progress) -> None:
         headers = (("content-type", reply.content_type), *_headers(trace))
-        progress.status = 200
         if isinstance(reply.body, bytes):
             await sink.whole(200, headers, reply.body)
+            progress.status = 200
             return
         async with aclosing(reply.body) as pieces:
             await sink.start(200, (*headers, ("cache-control", "no-cache")))
+            progress.status = 200
             async for piece in pieces:
                 if progress.first_byte is None:
                     progress.first_byte = self._clock()

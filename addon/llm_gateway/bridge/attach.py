@@ -7,7 +7,7 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.connection import Client, Server
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import layer, mode_specs
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -30,15 +30,12 @@ logger = logging.getLogger(__name__)
 Path = list[tuple[HttpLayer, HttpStream]]
 
 
-HOST = "llm-gateway.invalid"
-"""Where flows to us are addressed inside mitmproxy until they have found us.
-
-No real connection of a client has this address: the top-level domain is reserved (RFC 6761 §6.4).
-"""
+NOBODY = "llm-gateway.invalid"
+"""The host of requests that name none of ours (RFC 6761 §6.4 reserves the top-level domain)."""
 
 
 class Bridge:
-    """Attaches flows to in-process servers, one per client connection or tunnel."""
+    """Attaches flows to in-process servers, one per client connection and virtual host."""
 
     def __init__(self, handlers: Mapping[Any, ConnectionHandler]) -> None:
         """``handlers`` by client connection id: the proxyserver addon's ``connections``."""
@@ -51,20 +48,29 @@ class Bridge:
         self._enabled = False
 
     def attach(
-        self, flow: http.HTTPFlow, answer: Answer, tap: BodyTap | None, *, at_once: bool = False
+        self,
+        flow: http.HTTPFlow,
+        answer: Answer,
+        tap: BodyTap | None,
+        *,
+        at_once: bool = False,
+        host: str = NOBODY,
     ) -> bool:
         """Have ``answer`` serve the flow, which must be in its ``requestheaders`` hook.
 
         False where the flow's layer cannot be found, as for a replayed flow: then it has to be
-        answered whole. See :class:`Exchange` for ``tap`` and ``at_once``.
+        answered whole. See :class:`Exchange` for ``tap`` and ``at_once``. ``host`` is what other
+        addons see as the request's host; of few names, since each has a server of its own.
         """
         handler = self._handlers.get(flow.client_conn.id) if self._enabled else None
         path = find_stream(handler.layer, flow) if handler else []
         if handler is None or not path:
             return False
         _, stream = path[-1]
-        server = self._server_for(handler, path, flow)
-        exchange = Exchange(flow, server, stream.stream_id, answer, at_once, tap)
+        regular = isinstance(flow.client_conn.proxy_mode, mode_specs.RegularMode)
+        port_asked_for = flow.request.port if regular else _own_port(flow)
+        server = self._server_for(handler, path, flow, host)
+        exchange = Exchange(flow, port_asked_for, server, stream.stream_id, answer, at_once, tap)
         server.exchanges[stream.stream_id] = exchange
         self._exchanges[flow.id] = exchange
         return True
@@ -93,6 +99,13 @@ class Bridge:
             self.answer_now(flow, partial(_send, response))
         return True
 
+    def settle(self, flow: http.HTTPFlow) -> None:
+        """The flow has its response: forget it if another addon gave that."""
+        exchange = self._exchanges.get(flow.id)
+        if exchange is not None and not exchange.begun:
+            self._forget(exchange)
+            _show_address_asked_for(exchange)
+
     def cancel(self, flow: http.HTTPFlow) -> None:
         """Stop answering this flow, if it is being answered."""
         exchange = self._exchanges.get(flow.id)
@@ -103,20 +116,24 @@ class Bridge:
         """Stop answering everything that this client asked for."""
         for exchange in list(self._exchanges.values()):
             if exchange.flow.client_conn is client:
-                self._cancel(exchange)
+                try:
+                    self._cancel(exchange)
+                except Exception:
+                    logger.exception("Stopping the answer to a client that left failed.")
 
     def _server_for(
-        self, handler: ConnectionHandler, path: Path, flow: http.HTTPFlow
+        self, handler: ConnectionHandler, path: Path, flow: http.HTTPFlow, host: str
     ) -> InProcessServer:
         *tunnels, (http_layer, _) = path
-        sockname = flow.client_conn.sockname
-        address = (HOST, sockname[1] if sockname else 0)
+        # At our own port, which mitmproxy never connects to: so no real connection of this client
+        # has the address.
+        address = (host, _own_port(flow))
         tls = flow.client_conn.tls_established
         # Not the property setters: they would rewrite the client's Host header.
         flow.request.data.host, flow.request.data.port = address
         flow.request.data.scheme = b"https" if tls else b"http"
         for server in http_layer.connections.values():
-            if isinstance(server, InProcessServer):
+            if isinstance(server, InProcessServer) and server.conn.address == address:
                 return server
         connection = in_process_connection(address, tls=tls)
         server = InProcessServer(
@@ -139,14 +156,14 @@ class Bridge:
         exchange: Exchange,
     ) -> None:
         exchange.begun = True
-        # mitmproxy has found us by our address; what people see is the host that was asked for.
-        exchange.flow.request.data.host = exchange.flow.request.pretty_host
+        _show_address_asked_for(exchange)
         sink = StreamSink(handler, http_layer, exchange)
         exchange.task = spawn(self._run(sink, exchange), f"answer {exchange.flow.id}")
 
     async def _run(self, sink: StreamSink, exchange: Exchange) -> None:
         try:
-            await exchange.answer(sink)
+            with sink.waiting():
+                await exchange.answer(sink)
         except Exception as error:
             logger.exception("Answering a request failed.")
             await sink.fail(InternalError(type(error).__name__))
@@ -170,6 +187,17 @@ class Bridge:
     def _forget(self, exchange: Exchange) -> None:
         exchange.server.exchanges.pop(exchange.stream_id, None)
         self._exchanges.pop(exchange.flow.id, None)
+
+
+def _own_port(flow: http.HTTPFlow) -> int:
+    sockname = flow.client_conn.sockname
+    return sockname[1] if sockname else 0
+
+
+def _show_address_asked_for(exchange: Exchange) -> None:
+    """mitmproxy has looked our address up by now; what people see is that of the request."""
+    request = exchange.flow.request
+    request.data.host, request.data.port = request.pretty_host, exchange.port_asked_for
 
 
 async def _send(response: http.Response, sink: Sink) -> None:

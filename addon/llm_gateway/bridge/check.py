@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseHeaders,
 )
-from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.proxy.server import ConnectionHandler, TimeoutWatchdog
 from mitmproxy.version import MITMPROXY
 
 from llm_gateway.bridge.attach import find_stream
@@ -39,6 +39,8 @@ def self_check(proxyserver: Proxyserver, options: Options) -> Iterator[str]:
     missing = [name for name in _HANDLER_METHODS if not hasattr(ConnectionHandler, name)]
     if missing:
         yield f"{MITMPROXY}: ConnectionHandler has no {' and no '.join(missing)}"
+    if not hasattr(TimeoutWatchdog, "disarm"):
+        yield f"{MITMPROXY}: TimeoutWatchdog has no disarm"
     if not isinstance(getattr(proxyserver, "connections", None), dict):
         yield f"{MITMPROXY}: the proxyserver addon keeps no connections"
     try:
@@ -92,7 +94,7 @@ def _attach(http_layer: HttpLayer, server: InProcessServer, flow: Any) -> None:
     if not path:
         raise LookupError("a live flow is not found in its layer")
     stream_id = path[-1][1].stream_id
-    server.exchanges[stream_id] = Exchange(flow, server, stream_id, _no_answer, False, None)
+    server.exchanges[stream_id] = Exchange(flow, 80, server, stream_id, _no_answer, False, None)
 
 
 def _fail(_: int, error: Exception) -> None:

@@ -45,6 +45,7 @@ class Exchange:
     """
 
     flow: http.HTTPFlow
+    port_asked_for: int
     server: "InProcessServer"
     stream_id: int
     answer: Answer

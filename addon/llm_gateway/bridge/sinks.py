@@ -1,6 +1,8 @@
 """The way back: from an answer to mitmproxy's events, or to a response that is sent whole."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from mitmproxy import http
 from mitmproxy.proxy.layers.http import (
@@ -19,6 +21,7 @@ from llm_gateway.api.http import Headers
 from llm_gateway.bridge.responses import error_response, make_response, whole_events
 from llm_gateway.bridge.server import Exchange, Inject
 from llm_gateway.errors import InternalError
+from llm_gateway.host import announces_body
 
 H2_BACKLOG = 512 * 1024
 """Bytes that may wait for an HTTP/2 client's flow-control window before we wait as well."""
@@ -44,13 +47,24 @@ class StreamSink:
         self._exchange = exchange
         self._stream_id = exchange.stream_id
         self._begun = False
+        self._waiting = ExitStack()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Until the answer begins, mitmproxy's own time limit for silent clients stands still.
+
+        The client is silent because we are; how long that may be is for our limits to say.
+        """
+        with self._waiting:
+            self._waiting.enter_context(self._handler.timeout_watchdog.disarm())
+            yield
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """See :class:`Sink`."""
-        self._begun = True
+        self._begin()
         self._exchange.tap = None
         response = make_response(status, headers, body)
-        if self._exchange.at_once and _announces_body(self._exchange.flow.request):
+        if self._exchange.at_once and announces_body(self._exchange.flow.request):
             # The body was not waited for, and an honest client stops sending it.
             response.headers["connection"] = "close"
         if self._exchange.flow.request.method == "HEAD":
@@ -59,7 +73,7 @@ class StreamSink:
 
     async def start(self, status: int, headers: Headers) -> None:
         """See :class:`Sink`."""
-        self._begun = True
+        self._begin()
         response = make_response(status, headers)
         response.stream = True
         if self._exchange.flow.request.http_version == "HTTP/1.1":
@@ -88,6 +102,10 @@ class StreamSink:
             await self._inject(ResponseProtocolError(self._stream_id, "cut", ErrorCode.KILL))
             return
         await self._inject(*whole_events(self._stream_id, error_response(error)))
+
+    def _begin(self) -> None:
+        self._begun = True
+        self._waiting.close()
 
     async def _inject(self, *http_events: HttpEvent) -> None:
         await self._handler.server_event(Inject(self._conn, http_events))
@@ -129,8 +147,3 @@ class BufferSink:
         """See :class:`Sink`."""
         if self.response is not None:
             self.response.content = b"".join(self._parts)
-
-
-def _announces_body(request: http.Request) -> bool:
-    headers = request.headers
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

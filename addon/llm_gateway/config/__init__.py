@@ -1,6 +1,6 @@
 """The configuration: YAML, environment and `.env` in; frozen, validated values out."""
 
-from llm_gateway.config.loader import demo, load
+from llm_gateway.config.loader import DEMO_SOURCE, demo, load
 from llm_gateway.config.values import (
     Config,
     ConfigError,
@@ -14,6 +14,7 @@ from llm_gateway.config.values import (
 )
 
 __all__ = [
+    "DEMO_SOURCE",
     "Config",
     "ConfigError",
     "Gateway",

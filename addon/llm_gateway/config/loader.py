@@ -13,6 +13,7 @@ from llm_gateway.config.nodes import parse
 from llm_gateway.config.providers import ECHO, ProvidersReader
 from llm_gateway.config.values import Config, ConfigError, Problem, Provider, ProviderDefaults
 
+DEMO_SOURCE = "built-in demo"
 DEMO = f"""
 providers:
   echo: {{kind: {ECHO}}}
@@ -54,7 +55,7 @@ def demo(directory: Path, environ: Mapping[str, str]) -> Config:
     """
     dotenv = directory / ".env"
     environment, malformed = read_environment([dotenv], environ)
-    report = Report("built-in demo", environment)
+    report = Report(DEMO_SOURCE, environment)
     document = _Document(ProvidersReader({}, (ECHO,)), (dotenv.absolute(),))
     return _config(DEMO, report, malformed, document)
 

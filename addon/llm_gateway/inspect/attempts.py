@@ -53,6 +53,7 @@ ATTEMPT = "ai.attempt"
 PROVIDER = "ai.provider"
 MODEL = "ai.model"
 URL_SENT = "ai.url"
+REFUSED = "ai.refused"
 """Flow metadata: plain values, so that flows can be saved and ``~meta`` finds them."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -135,7 +136,8 @@ class PublishedWire:
             raise
         except BaseException as error:
             # Cancelled, or a bug: hooks may wait, and this task must not.
-            spawn(self._publisher.close(flow, _reason(error)), "publish a broken-off attempt")
+            reason = "given up: no answer in time" if patience.expired else _reason(error)
+            spawn(self._publisher.close(flow, reason), "publish a broken-off attempt")
             raise
 
     async def close(self) -> None:
@@ -157,7 +159,11 @@ class PublishedWire:
         response = await self._wire.send(sent, patience)
         flow.response = _response_head(response)
         flow.server_conn.timestamp_start = flow.response.timestamp_start
-        await self._publisher.run(HttpResponseHeadersHook(flow))
+        try:
+            await self._publisher.run(HttpResponseHeadersHook(flow))
+        except BaseException:
+            response.close()
+            raise
         if response.status == HTTPStatus.OK and is_event_stream(response):
             return _TappedResponse(response, flow, self._publisher)
         flow.response.data.content = await read_whole(response)
