@@ -246,3 +246,16 @@ async def test_the_provider_s_refusal_of_our_key_is_not_the_client_s_fault() -> 
     error = await Exchange(response).failure()
     assert isinstance(error, UpstreamAuthError)
     assert error.status == 502
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_body_that_is_nested_too_deeply_is_the_client_s_fault(stream: bool) -> None:
+    nested: list[Any] = []
+    for _ in range(299):
+        nested = [nested]
+    exchange = Exchange(FakeResponse(), stream=stream, body=chat_body(metadata=nested))
+    error = await exchange.failure()
+    assert isinstance(error, RequestError)
+    assert error.status == 400
+    assert "nested too deeply" in error.message
+    assert exchange.wire.requests == []

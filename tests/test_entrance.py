@@ -169,6 +169,25 @@ async def test_a_replay_that_was_no_exchange_of_ours_needs_a_token(make_house: M
     assert status == 401
 
 
+@pytest.mark.parametrize(
+    ("fields", "host", "status"),
+    [
+        ((), b"localhost", 401),
+        (((b"authorization", b"Bearer x"),), b"localhost", 401),
+        ((BEARER,), b"example.com", 421),
+    ],
+)
+async def test_a_refused_request_that_is_replayed_is_judged_again(
+    make_house: MakeHouse, fields: tuple[tuple[bytes, bytes], ...], host: bytes, status: int
+) -> None:
+    house = make_house()
+    flow = request("GET", "/v1/models", *fields, host=host)
+    assert (await house.answer(flow))[0] == status
+    replayed = flow.copy()
+    replayed.live, replayed.is_replay, replayed.response = True, "request", None
+    assert (await house.answer(replayed))[0] == status
+
+
 async def test_a_replayed_attempt_goes_to_its_provider(make_house: MakeHouse) -> None:
     flow = request("POST", "/chat/completions", body=CHAT, host=b"echo.invalid", replayed=True)
     flow.metadata |= {EXCHANGE: "req_1", ATTEMPT: 1, PROVIDER: "echo", MODEL: "echo-small"}

@@ -67,3 +67,31 @@ def test_a_path_that_cannot_be_looked_at_is_a_missing_file(path: Path) -> None:
 
 def test_without_files_nothing_changes() -> None:
     assert not FileWatch().changed()
+
+
+def test_a_change_between_the_look_and_the_next_watch_is_noticed(path: Path) -> None:
+    """A configuration is read after the look; what is saved meanwhile has not been read."""
+    first = FileWatch([path])
+    path.write_text("a: 22")
+    assert first.changed()
+    path.write_text("a: 333")
+    second = FileWatch([path], first)
+    assert second.changed()
+    assert not second.changed()
+
+
+def test_what_was_seen_before_counts_only_for_the_paths_that_are_watched_now(path: Path) -> None:
+    other = path.with_name("other.yaml")
+    before = FileWatch([path])
+    path.unlink()
+    watch = FileWatch([other], before)
+    assert not watch.changed()
+    other.write_text("b: 1")
+    assert watch.changed()
+
+
+def test_a_file_that_was_taken_as_seen_is_no_change(path: Path) -> None:
+    before = FileWatch([path])
+    path.write_text("a: 22")
+    assert before.changed()
+    assert not FileWatch([path], before).changed()

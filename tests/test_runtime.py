@@ -248,6 +248,33 @@ async def test_a_provider_that_comes_back_gets_a_wire_that_is_open() -> None:
     assert wires.of("b")[0].closed
 
 
+class Picky(Wires):
+    """Makes no wire to the provider `bad`."""
+
+    @override
+    def __call__(self, provider: Provider) -> FakeWire:
+        if provider.name == "bad":
+            raise ValueError("no wire to that")
+        return super().__call__(provider)
+
+
+async def test_a_configuration_whose_wires_cannot_be_made_changes_nothing() -> None:
+    """The wires that were made for it are closed; those in use are not."""
+    wires = Picky()
+    engine = make_engine(wires)
+    engine.adopt(config(a(), tokens=(Secret(TOKEN),)))
+    before = engine.current
+    with pytest.raises(ValueError, match="no wire to that"):
+        engine.adopt(config(a(), b(), make_provider("bad"), tokens=(Secret("new-token"),)))
+    await settle()
+    [kept], [needless] = wires.of("a"), wires.of("b")
+    assert (kept.closed, needless.closed) == (False, True)
+    assert engine.current is before
+    assert [token.reveal() for token in engine.tokens] == [TOKEN]
+    await engine.close()
+    assert kept.closed
+
+
 class Stubborn(FakeWire):
     """A wire that cannot be closed."""
 

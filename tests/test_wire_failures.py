@@ -141,6 +141,19 @@ async def test_a_server_that_does_not_finish_connecting_is_a_timeout() -> None:
     assert (error.status, error.code) == (504, "upstream_timeout")
 
 
+async def test_a_name_lookup_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
+    for scheme in ("http", "https"):
+        url = f"{scheme}://p.invalid"
+        async with wire_to(url, http=Http(connect=0.02)) as wire:
+            error = await failure(send(wire, post(url)))
+        assert isinstance(error, UpstreamTimeout)
+        assert (error.status, error.code) == (504, "upstream_timeout")
+
+
 async def test_connecting_alone_is_bounded_by_the_connect_timeout() -> None:
     gate = asyncio.Event()
 
@@ -261,3 +274,34 @@ async def test_what_came_before_a_break_is_read_first() -> None:
                 await asyncio.sleep(0)
             assert await response.read() == b"hello"
             assert isinstance(await failure(response.read()), UpstreamConnectionError)
+
+
+SAID = b"canary-of-the-provider"
+MALFORMED: dict[str, tuple[bytes, bytes]] = {
+    "no chunk size": (CHUNKED, b"data: %b\n\n"),
+    "bad chunk size": (CHUNKED, b"%b\r\n"),
+    "bad end of a chunk": (CHUNKED, b"5\r\nhello%b\r\n"),
+    "no status line": (b"", b"data: %b\r\n\r\n"),
+    "bad status line": (b"", b"HTTP/1.1 %b\r\n\r\n"),
+    "bad header": (b"HTTP/1.1 200 OK\r\n", b"%b\r\n\r\n"),
+    "bad length": (HEAD, b"content-length: %b\r\n\r\n"),
+    "more than the length": (HEAD + b"content-length: 2\r\n\r\n", b"{}%b\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_what_a_malformed_answer_says_is_in_no_message(name: str) -> None:
+    """It may be the key, or a prompt: what cannot be parsed may be anything."""
+    start, template = MALFORMED[name]
+    handler = raw(start + template % (SAID + b" " + KEY.encode()))
+    async with RecordingServer(handler) as server, wire_to(server.url) as wire:
+        for request in (post(server.url), post(server.url, STREAM)):
+            try:
+                await whole(wire, request)
+            except UpstreamConnectionError as error:
+                assert error.detail
+                told = f"{error} {error.message} {error.detail}"
+                assert SAID.decode() not in told
+                assert KEY not in told
+            else:
+                assert name == "more than the length"

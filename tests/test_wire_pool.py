@@ -1,7 +1,9 @@
 """HttpWire's connections: used again, bounded, and closed when they should be."""
 
 import asyncio
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ from support.behaviours import (
 )
 from support.fake_openai import FakeOpenAI
 from support.recording_server import Received, RecordingServer, Reply
+from support.tls import make_authority
 from support.wires import (
     STREAM,
     clear_proxies,
@@ -219,3 +222,98 @@ async def test_closing_the_wire_ends_a_read_that_is_under_way() -> None:
             asyncio.get_running_loop().call_soon(lambda: spawn(wire.close(), "close the wire"))
             async with asyncio.timeout(1):
                 assert isinstance(await failure(response.read()), UpstreamConnectionError)
+
+
+class DeafLine:
+    """A TCP line to a TLS server that can go deaf: then nothing reaches the server any more.
+
+    So the server does not say goodbye, as one that computes does not. `ended` is set when the
+    client's side of a connection is at its end, by EOF or reset.
+    """
+
+    def __init__(self, server: RecordingServer) -> None:
+        self._server = server
+        self._deaf = False
+        self.ended = asyncio.Event()
+        self.url = ""
+
+    def go_deaf(self) -> None:
+        """Pass on nothing that the client sends from now on."""
+        self._deaf = True
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection."""
+        back, there = await asyncio.open_connection("127.0.0.1", self._server.port)
+        answering = spawn(self._answer(back, writer), "carry answers")
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if not self._deaf:
+                    there.write(data)
+        self.ended.set()
+        answering.cancel()
+        there.transport.abort()
+        writer.transport.abort()
+
+    @staticmethod
+    async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+
+@asynccontextmanager
+async def deaf_line(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[RecordingServer, DeafLine]]:
+    """A provider with TLS that stalls, and a line to it."""
+    authority = make_authority(directory)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    async with RecordingServer(stall, tls=authority.server) as server:
+        line = DeafLine(server)
+        carrier = await asyncio.start_server(line.carry, "127.0.0.1", 0)
+        async with carrier:
+            line.url = f"https://127.0.0.1:{carrier.sockets[0].getsockname()[1]}"
+            yield server, line
+
+
+async def stall(received: Received, reply: Reply) -> None:
+    """Send a head where the request's body asks for a stream; then nothing more."""
+    if received.json.get("stream"):
+        await reply.head(200, [("content-type", "text/event-stream")])
+    await reply.client_gone()
+    await reply.close()
+
+
+async def test_over_tls_a_cancelled_request_ends_the_connection_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with deaf_line(tmp_path, monkeypatch) as (server, line), wire_to(line.url) as wire:
+        sending = asyncio.create_task(send(wire, post(line.url)))
+        await server.request()
+        line.go_deaf()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        async with asyncio.timeout(2):
+            await line.ended.wait()
+
+
+async def test_over_tls_closing_an_answer_ends_the_connection_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with deaf_line(tmp_path, monkeypatch) as (_, line), wire_to(line.url) as wire:
+        response = await send(wire, post(line.url, STREAM))
+        line.go_deaf()
+        response.close()
+        async with asyncio.timeout(2):
+            await line.ended.wait()
+
+
+async def test_over_tls_closing_the_wire_ends_the_connection_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with deaf_line(tmp_path, monkeypatch) as (_, line), wire_to(line.url) as wire:
+        with closing(await send(wire, post(line.url, STREAM))):
+            line.go_deaf()
+            async with asyncio.timeout(2):
+                await wire.close()
+                await line.ended.wait()

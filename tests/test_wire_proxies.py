@@ -1,5 +1,6 @@
 """The proxies that the environment asks for."""
 
+import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from llm_gateway.config import Http
 from llm_gateway.errors import (
     UpstreamConnectionError,
+    UpstreamTimeout,
 )
 from llm_gateway.wire import (
     bearer,
@@ -94,6 +97,30 @@ async def test_a_proxy_s_refusal_is_a_connection_error_and_keeps_its_password(
     assert isinstance(error, UpstreamConnectionError)
     assert "canary" not in error.detail
     assert server.requests == []
+
+
+async def test_a_proxy_that_never_answers_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asyncio.Event()
+    over = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await over.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:canary@127.0.0.1:{port}")
+        url = "https://p.invalid"
+        async with wire_to(url, http=Http(connect=0.2)) as wire:
+            error = await failure(whole(wire, post(url)))
+        assert asked.is_set()
+        over.set()
+    assert isinstance(error, UpstreamTimeout)
+    assert (error.status, error.code) == (504, "upstream_timeout")
+    assert "canary" not in error.detail
 
 
 async def test_a_proxy_that_is_not_there_is_a_connection_error(

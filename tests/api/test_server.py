@@ -262,6 +262,22 @@ async def test_a_stream_whose_connection_cannot_be_given_back_is_ended_all_the_s
     assert response.closed
 
 
+async def test_the_body_ends_without_waiting_for_the_end_of_the_provider_s(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Open(FakeResponse):
+        @override
+        async def release(self) -> None:
+            await asyncio.Event().wait()
+
+    sink = FakeSink()
+    served = Served(caplog, Open(FIRST, LAST, DONE))
+    async with asyncio.timeout(1):
+        await served.serve(body=chat_body(PROMPT, stream=True), sink=sink)
+    assert sink.ended
+    assert " 200 ttft " in served.line
+
+
 async def cancelled(work: "asyncio.Task[FakeSink]", once: asyncio.Event) -> None:
     await once.wait()
     work.cancel()
@@ -313,7 +329,7 @@ async def test_a_sink_that_fails_closes_the_response_and_is_logged_once(
     with pytest.raises(ConnectionResetError):
         await served.serve(body=chat_body(PROMPT, stream=True), sink=sink)
     assert response.closed
-    assert served.line
+    assert " 500 " in served.line
 
 
 async def test_a_client_that_leaves_before_a_whole_answer_is_written_is_a_499(

@@ -11,7 +11,8 @@ from mitmproxy.io import FlowWriter
 
 from support.behaviours import error_json
 from support.mitmweb import Mitmweb
-from support.rig import Rig, answer_text, chat, run_rig, stream_text
+from support.raw_http import RawConnection, json_request
+from support.rig import HOST, PATH, Rig, answer_text, chat, run_rig, stream_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,6 +155,17 @@ async def test_flows_from_a_file_can_be_replayed(rig: Rig, web: Mitmweb) -> None
         replayed = await web.replay(flow["id"])
         assert answer_text(await web.content(replayed, "response")) == "You said: from a file"
         assert rig.had_key(await rig.provider.request(before + 1))
+
+
+async def test_a_refused_request_that_is_replayed_is_refused_again(rig: Rig, web: Mitmweb) -> None:
+    before = len(rig.provider.requests)
+    async with RawConnection(rig.gateway.port) as client:
+        await client.exchange(json_request(PATH, chat("let me in"), host=HOST, token="wrong"))
+    await web.until(lambda: any("response" in flow for flow in web.flows.values()))
+    [refused] = web.flows
+    replayed = await web.replay(refused)
+    assert replayed["response"]["status_code"] == 401
+    assert len(rig.provider.requests) == before
 
 
 async def test_an_attempt_that_was_sent_elsewhere_by_hand_is_replayed_there(

@@ -103,7 +103,8 @@ class FrontDoor:
         if match is None or not self._accepts(match[1]):
             raise RequestError(
                 401,
-                "Incorrect API key provided.",
+                "Incorrect API key provided. This gateway takes its own tokens (AUTH_TOKEN), not a "
+                "provider's key.",
                 code="invalid_api_key",
                 headers=(("www-authenticate", f'{_REALM}, error="invalid_token"'),),
             )
