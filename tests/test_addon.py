@@ -1,6 +1,5 @@
 """The addon's hooks fail closed, and its options are obeyed or refused."""
 
-import gc
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -9,16 +8,15 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions, http
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.log import ALERT
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
-from mitmproxy.test import taddons, tflow
+from mitmproxy.test import tflow
 
-from llm_gateway.addon import AIProxy, make_wire, proxyserver
+from llm_gateway.addon import make_wire, proxyserver
 from llm_gateway.config import Http, Provider
 from llm_gateway.echo import EchoWire
 from llm_gateway.wire import HttpWire
+from support.house import House, open_house, start
 
 TOKEN = "canary-client-token"
 CONFIG = """\
@@ -31,7 +29,7 @@ models:
 
 
 class Broken:
-    """An entrance that fails in every hook."""
+    """An entrance or a bridge that fails in every hook."""
 
     def __getattr__(self, name: str) -> Any:
         def fail(_: object) -> None:
@@ -40,37 +38,12 @@ class Broken:
         return fail
 
 
-class House:
-    """The addon in a mitmproxy without a network."""
-
-    def __init__(self, context: Any) -> None:
-        self.context = context
-        self.addon = AIProxy()
-        context.master.addons.add(self.addon)
-
-    def configure(self) -> None:
-        """What mitmproxy does when it has loaded a script."""
-        self.addon.configure(set(self.context.options.keys()))
-
-    @property
-    def source(self) -> str:
-        """Where the configuration in force came from."""
-        return self.addon._engine.current.config.source
-
-
 @pytest.fixture
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTH_TOKEN", raising=False)
-    with taddons.context(Proxyserver()) as context:
-        try:
-            house = House(context)
-            yield house
-            await house.addon.done()
-        finally:
-            # The handler would outlive its event loop, and fail on what later tests log.
-            context.master._legacy_log_events.uninstall()
-            gc.unfreeze()
+    async with open_house() as house:
+        yield house
 
 
 def break_entrance(house: House) -> None:
@@ -115,6 +88,36 @@ async def test_server_connect_fails_closed(house: House, caplog: pytest.LogCaptu
     house.addon.server_connect(data)
     assert data.server.error == "The gateway failed."
     assert "made up in server_connect" in caplog.text
+
+
+async def test_the_500_of_a_failed_hook_names_the_exchange(house: House) -> None:
+    break_entrance(house)
+    flow = tflow.tflow()
+    flow.metadata["ai.exchange"] = "req_of_the_test"
+    await house.addon.request(flow)
+    assert flow.response is not None
+    assert flow.response.headers["x-request-id"] == "req_of_the_test"
+
+
+async def test_the_500_of_a_hook_that_failed_before_the_exchange_names_the_flow(
+    house: House,
+) -> None:
+    break_entrance(house)
+    flow = tflow.tflow()
+    house.addon.requestheaders(flow)
+    assert flow.response is not None
+    assert flow.response.headers["x-request-id"] == flow.id
+
+
+async def test_hooks_after_the_end_of_a_flow_or_client_raise_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.configure()
+    house.addon._bridge = Broken()  # type: ignore[assignment] # a stand-in that only fails
+    house.addon.error(tflow.tflow(err=True))
+    house.addon.client_disconnected(tflow.tclient_conn())
+    assert "made up in cancel" in caplog.text
+    assert "made up in client_gone" in caplog.text
 
 
 async def test_hooks_before_a_configuration_is_there_fail_closed(
@@ -180,15 +183,6 @@ async def test_it_needs_the_proxyserver_addon(house: House) -> None:
     house.context.master.addons.remove(house.context.master.addons.get("proxyserver"))
     with pytest.raises(exceptions.OptionsError, match="proxyserver"):
         proxyserver()
-
-
-def start(house: House, caplog: pytest.LogCaptureFixture, *addresses: tuple[Any, ...]) -> str:
-    """Start as if mitmproxy listened there; return what was said."""
-    caplog.set_level(ALERT)
-    house.configure()
-    house.addon._proxyserver.listen_addrs = lambda: list(addresses)  # type: ignore[method-assign] # one object's
-    house.addon.running()
-    return caplog.text
 
 
 async def test_the_start_tells_version_configuration_address_and_models(

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from support import behaviours
-from support.echo import echo
+from support.echo import echo, user_text
 from support.openai_shapes import error_body
 from support.process import Gateway, StartGateway
 from support.raw_http import plain_request, request_bytes
+from support.recording_server import Received, Reply
 from support.scene import (
     BEARER,
     HOST,
@@ -125,6 +126,41 @@ async def test_with_all_details_on_there_is_no_secret_in_the_output(tmp_path: Pa
         assert PROMPT in scene.gateway.output()
         assert TOKEN not in scene.gateway.output()
         assert KEY not in scene.gateway.output()
+
+
+MALFORMED = {
+    "no status line": "data: {said}\r\n\r\n",
+    "bad header": "HTTP/1.1 200 OK\r\n{said}\r\n\r\n",
+    "bad chunk size": "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    "transfer-encoding: chunked\r\n\r\n{said}\r\n",
+    "more than the length": "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    "content-length: 4\r\n\r\nabcd{said}\r\n\r\n",
+}
+
+
+async def test_what_a_malformed_answer_says_is_neither_printed_nor_saved(tmp_path: Path) -> None:
+    """aiohttp quotes what it cannot parse; that may be the key, or somebody's prompt."""
+    files = ["-w", "flows", "-v", "--set", "flow_detail=4"]
+
+    async def malformed(received: Received, reply: Reply) -> None:
+        template = MALFORMED[user_text(received.json)]
+        said = f"canary-of-the-provider {received.header('authorization')}"
+        await reply.raw(template.format(said=said).encode())
+        await reply.close()
+
+    async with open_scene(tmp_path, args=files) as scene, scene.connect() as client:
+        scene.provider.script(MODEL, malformed)
+        for name in MALFORMED:
+            for stream in (True, False):
+                head, body = await client.exchange(chat_request(name, stream=stream))
+                assert head.status == 502
+                assert b"canary" not in body
+    flows = (tmp_path / "flows").read_bytes()
+    assert scene.gateway.output().count(" 502 upstream_") == 2 * len(MALFORMED)
+    assert b"upstream_" in flows
+    for secret in ("canary-of-the-provider", KEY):
+        assert secret not in scene.gateway.output()
+        assert secret.encode() not in flows
 
 
 async def test_quiet_is_quiet(gateway: StartGateway, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Hosts that are not ours, and clients that use the gateway as their proxy."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import openai
@@ -12,7 +15,7 @@ import pytest_asyncio
 
 from support import behaviours
 from support.echo import echo
-from support.process import free_port
+from support.process import free_port, run_gateway
 from support.raw_http import RawConnection, plain_request, request_bytes
 from support.recording_server import Received, RecordingServer, Reply
 from support.scene import (
@@ -22,6 +25,7 @@ from support.scene import (
     TOKEN,
     Scene,
     chat_request,
+    config_text,
     get_request,
     open_scene,
 )
@@ -133,6 +137,38 @@ async def test_our_own_token_does_not_pass(
         head, _ = await client.exchange(request_bytes("GET", path, fields, host=FOREIGN))
     assert len(passing.target.requests) == before
     assert head.status == 400
+
+
+async def test_a_token_with_padding_does_not_pass_in_any_form(tmp_path: Path) -> None:
+    """`=` ends many tokens, and stands between names and values as well."""
+    token = "canary+of/the+tests12=="
+    quoted = quote(token, safe="")
+    basic = base64.b64encode(f"user:{token}".encode()).decode()
+    requests: list[tuple[str, list[tuple[str, str]]]] = [
+        ("/", [("Authorization", f"Bearer {token}")]),
+        ("/", [("X-Api-Key", token)]),
+        ("/", [("Cookie", f"a=b; session={token}; c=d")]),
+        ("/", [("Cookie", f'session="{token}"')]),
+        ("/", [("Cookie", f"session={quoted}")]),
+        ("/", [("Authorization", f"Basic {basic}")]),
+        ("/", [("Proxy-Authorization", f"Basic {basic}")]),
+        (f"/?key={token}", []),
+        (f"/?key={quoted}", []),
+        (f"/?key={quoted.lower()}&x=1", []),
+        (f"/{quoted}/x", []),
+    ]
+    text = config_text("http://127.0.0.1:9/v1", gateway="passthrough: true").replace(TOKEN, token)
+    async with (
+        RecordingServer(answer) as target,
+        run_gateway(tmp_path, config_text=text, mode=f"reverse:{target.url}") as gateway,
+        RawConnection(gateway.port) as client,
+    ):
+        for path, fields in requests:
+            head, _ = await client.exchange(request_bytes("GET", path, fields, host=FOREIGN))
+            assert head.status == 400, (path, fields)
+        assert target.requests == []
+        _, body = await client.exchange(request_bytes("GET", "/?key=other==", host=FOREIGN))
+        assert body == b"from the target"
 
 
 async def test_a_proxy_client_reaches_other_hosts(passing: House) -> None:

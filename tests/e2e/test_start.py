@@ -142,6 +142,16 @@ async def test_a_configuration_that_is_named_but_missing_ends_the_start(tmp_path
     assert "none.yaml" in output
 
 
+async def test_a_proxy_that_is_none_ends_the_start_in_words(tmp_path: Path) -> None:
+    text = config_text("https://p.invalid/v1")
+    environment = {"https_proxy": "http://user:canary@127.0.0.1:notaport"}
+    said = await refused(tmp_path, config_text=text, env=environment)
+    assert "providers.fake" in said
+    assert "HTTPS_PROXY" in said
+    assert "canary" not in said
+    assert "Traceback" not in said
+
+
 async def test_a_mistyped_option_ends_the_start(tmp_path: Path) -> None:
     output = await refused(tmp_path, args=["--set", "ai_typo=1"])
     assert "Unknown option ai_typo" in output
