@@ -150,8 +150,16 @@ class _HttpResponse:
             self._lost.add_done_callback(self._end_reading)
 
     async def read(self) -> bytes:
+        content = self._response.content
         try:
-            while data := await self._readany():
+            while True:
+                if content.exception() is not None and content._buffer:
+                    # aiohttp would raise before it hands out what came before the break.
+                    data = content._read_nowait(-1)
+                else:
+                    data = await content.readany()
+                if not data:
+                    break
                 masked = self._mask.feed(data) if self._mask else data
                 if masked:
                     return masked
@@ -162,13 +170,6 @@ class _HttpResponse:
             raise _as_upstream_error(error) from error
         self._forget_connection()
         return self._mask.flush() if self._mask else b""
-
-    async def _readany(self) -> bytes:
-        content = self._response.content
-        if content.exception() is not None and content._buffer:
-            # aiohttp would raise before it hands out what came before the connection broke.
-            return content._read_nowait(-1)
-        return await content.readany()
 
     async def release(self) -> None:
         try:

@@ -84,7 +84,8 @@ class StreamSink:
         """See :class:`Sink`."""
         if self._exchange.tap is not None:
             self._exchange.tap.add(data)
-        await self._inject(ResponseData(self._stream_id, data))
+        event = Inject(self._conn, (ResponseData(self._stream_id, data),))
+        await self._handler.server_event(event)
         if self._must_drain():
             await self._handler.drain_writers()
         while self._h2_backlog() > H2_BACKLOG:  # noqa: ASYNC110 - mitmproxy has no such event
