@@ -53,14 +53,19 @@ class FrontDoor:
     def name_of(self, head: RequestHead) -> str:
         """The virtual host that a request to us names, in the configuration's spelling."""
         match = _HOST.fullmatch(head.hosts[0]) if head.hosts else None
-        return virtual_host(match[1]) if match else ""
+        return self._canonical(match[1]) if match else ""
 
     def answers_for(self, host: str) -> bool:
         """Whether a host, in whatever spelling, is one of the virtual hosts."""
         try:
-            return virtual_host(host) in self._virtual_hosts
+            return self._canonical(host) in self._virtual_hosts
         except ValueError:
             return False
+
+    def _canonical(self, host: str) -> str:
+        """The one spelling of a host. Raises ValueError if it is none."""
+        # Mostly it is spelled so already, and parsing costs more than looking.
+        return host if host in self._virtual_hosts else virtual_host(host)
 
     def finds_token_in(self, texts: Iterable[bytes]) -> bool:
         """Whether a token of the gateway's own stands anywhere in these."""

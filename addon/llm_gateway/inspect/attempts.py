@@ -22,7 +22,6 @@ from mitmproxy import flow as mflow
 from mitmproxy import hooks, http
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.connection import Client, Server
-from mitmproxy.net.http.status_codes import RESPONSES
 from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -34,6 +33,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llm_gateway.bridge.hooks import trigger_event
+from llm_gateway.bridge.responses import make_response
 from llm_gateway.errors import Retry, UpstreamConnectionError, UpstreamError
 from llm_gateway.inspect.bodies import BodyTap
 from llm_gateway.inspect.watchers import IDLE, addon_name
@@ -312,22 +312,8 @@ def _url(request: http.Request) -> str:
 def _response_head(response: UpstreamResponse) -> http.Response:
     # The HTTP client has decoded the body already, so what described the coded one must go.
     decoded = _CODED_BODY if "content-encoding" in response.headers else frozenset[str]()
-    return http.Response(
-        http_version=b"HTTP/1.1",
-        status_code=response.status,
-        reason=RESPONSES.get(response.status, "").encode(),
-        headers=http.Headers(
-            [
-                (name.encode(), value.encode("utf-8", "surrogateescape"))
-                for name, value in response.headers.items()
-                if name.lower() not in decoded
-            ]
-        ),
-        content=b"",
-        trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=None,
-    )
+    headers = [item for item in response.headers.items() if item[0].lower() not in decoded]
+    return make_response(response.status, tuple(headers))
 
 
 def _has_no_business(addon: object) -> bool:

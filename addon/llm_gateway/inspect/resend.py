@@ -1,7 +1,5 @@
 """Replaying an attempt: exactly that payload to exactly that provider, with the key put on."""
 
-import re
-
 from mitmproxy import http
 from yarl import URL
 
@@ -19,7 +17,9 @@ from llm_gateway.patience import Patience
 from llm_gateway.runtime import Runtime
 from llm_gateway.wire import Label, read_whole
 
-_HOP_BY_HOP = re.compile(r"connection|keep-alive|transfer-encoding|content-length|content-encoding")
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding"}
+)
 
 
 _Answer = tuple[int, Headers, bytes]
@@ -77,6 +77,6 @@ async def _send(flow: http.HTTPFlow, runtime: Runtime, patience: Patience) -> _A
         headers = tuple(
             (name, value)
             for name, value in response.headers.items()
-            if not _HOP_BY_HOP.fullmatch(name.lower())
+            if name.lower() not in _HOP_BY_HOP
         )
         return response.status, headers, await read_whole(response)
