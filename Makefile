@@ -6,6 +6,9 @@
 unexport PYTHONHOME
 unexport PYTHONPATH
 
+# Into a file or a pipe Python would keep back what it prints, the address and the token with it.
+export PYTHONUNBUFFERED = 1
+
 # Not ?=: some systems export HOST as the machine's name, which would open the port to the network.
 HOST = 127.0.0.1
 PORT ?= 8080
