@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Unpack
 
 import pytest
+from hypothesis import settings
 
 from support.fake_openai import FakeOpenAI
 from support.process import Gateway, GatewaySettings, StartGateway, run_gateway
+
+# The same examples each time: what fails here fails everywhere, and a good change stays good. New
+# ones are looked for with `pytest --hypothesis-profile=random`.
+settings.register_profile("random", deadline=None)
+settings.register_profile("suite", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
 from llm_gateway.addon import make_wire, proxyserver
-from llm_gateway.config import Http, Provider
 from llm_gateway.echo import EchoWire
-from llm_gateway.wire import HttpWire
+from llm_gateway.http_wire import HttpWire
+from support.fakes import make_provider
 from support.house import House, open_house, start
 
 TOKEN = "canary-client-token"
@@ -249,8 +249,8 @@ async def test_a_mitmproxy_that_is_different_inside_is_told_and_answers_go_whole
 
 
 async def test_the_way_to_a_provider_follows_its_kind() -> None:
-    echo = make_wire(Provider("echo", "echo", "http://echo.invalid", None, Http(), None))
+    echo = make_wire(make_provider("echo", kind="echo", key=None))
     assert isinstance(echo, EchoWire)
-    wire = make_wire(Provider("p", "openai", "http://127.0.0.1:9/v1", None, Http(), None))
+    wire = make_wire(make_provider(base_url="http://127.0.0.1:9/v1"))
     assert isinstance(wire, HttpWire)
     await wire.close()

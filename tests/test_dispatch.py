@@ -182,9 +182,10 @@ async def test_a_stream_that_nobody_asked_for_is_refused_without_waiting_for_its
 async def test_a_whole_reply_to_a_stream_request_becomes_a_stream(cut: Cut) -> None:
     response = FakeResponse(*cut(ANSWER_BYTES), content_type=JSON)
     exchange = Exchange(response)
-    content, done = datas(await exchange.streamed())
+    content, counted, done = datas(await exchange.streamed())
     delta = json.loads(content)["choices"][0]
     assert (delta["delta"]["content"], delta["finish_reason"]) == ("Hi", "stop")
+    assert json.loads(counted)["usage"]["total_tokens"] == 5
     assert done == "[DONE]"
     assert exchange.trace.usage == Usage(3, 2)
     assert response.closed

@@ -11,7 +11,7 @@ from llm_gateway.config import Http
 from llm_gateway.errors import (
     UpstreamTimeout,
 )
-from llm_gateway.wire import EVENT_STREAM
+from llm_gateway.wire import EVENT_STREAM, UpstreamRequest
 from support.exchange import (
     ANSWER_BYTES,
     DONE,
@@ -23,10 +23,12 @@ from support.exchange import (
     USAGE,
     Exchange,
     cancelled,
+    datas,
 )
 from support.fakes import (
     FakeResponse,
 )
+from support.scripted import PlainAdapter, make_kind
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,22 @@ async def test_a_whole_reply_may_take_longer_than_a_first_event() -> None:
     exchange = Exchange(response, stream=False, http=Http(first_event=0.01, idle=0.01))
     asyncio.get_running_loop().call_later(0.03, gate.set)
     assert (await exchange.reply()).body == ANSWER_BYTES
+
+
+class NeverStreaming(PlainAdapter):
+    """Asks for a whole answer, whatever the client asks for."""
+
+    @override
+    def encode(self) -> UpstreamRequest:
+        return self.call.site.request("POST", "/chat", self.call.label, body=b"{}")
+
+
+async def test_so_may_one_that_the_client_gets_as_a_stream() -> None:
+    gate = asyncio.Event()
+    response = FakeResponse(gate, ANSWER_BYTES, content_type=JSON)
+    exchange = Exchange(response, kind=make_kind(NeverStreaming), http=Http(first_event=0.01))
+    asyncio.get_running_loop().call_later(0.03, gate.set)
+    assert datas(await exchange.streamed()) == [ANSWER_BYTES.decode(), "[DONE]"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -19,6 +19,7 @@ from llm_gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
+    UpstreamUnsupported,
     shown,
 )
 
@@ -76,6 +77,7 @@ def test_a_bug_of_ours_says_nothing_of_its_cause_to_the_client() -> None:
         (UpstreamAuthError, 502, SERVER_ERROR, "upstream_auth_error", Retry.ELSEWHERE),
         (UpstreamRateLimited, 429, "requests", "rate_limit_exceeded", Retry.HERE),
         (UpstreamRejected, 400, INVALID_REQUEST, "upstream_rejected", Retry.NEVER),
+        (UpstreamUnsupported, 400, INVALID_REQUEST, "unsupported_parameter", Retry.ELSEWHERE),
         (UpstreamUnavailable, 503, SERVER_ERROR, "upstream_unavailable", Retry.HERE),
         (UpstreamInvalidResponse, 502, SERVER_ERROR, "upstream_invalid_response", Retry.HERE),
     ],
@@ -94,6 +96,23 @@ def test_what_the_provider_said_replaces_the_defaults() -> None:
     )
     assert body(error) == {"message": "No", "type": "t", "param": "p", "code": "c"}
     assert (error.status, error.retry, error.detail) == (422, Retry.ELSEWHERE, "d")
+
+
+def test_what_a_provider_cannot_do_names_the_place_and_leaves_it_to_another() -> None:
+    error = UpstreamUnsupported("The provider's API has no 'n'.", param="n")
+    assert body(error) == {
+        "message": "The provider's API has no 'n'.",
+        "type": INVALID_REQUEST,
+        "param": "n",
+        "code": "unsupported_parameter",
+    }
+    assert (error.status, error.retry, error.headers) == (400, Retry.ELSEWHERE, ())
+
+
+def test_what_a_provider_cannot_do_is_not_what_it_refused() -> None:
+    assert issubclass(UpstreamUnsupported, UpstreamError)
+    assert not issubclass(UpstreamUnsupported, UpstreamRejected)
+    assert not issubclass(UpstreamUnsupported, RequestError)
 
 
 @pytest.mark.parametrize(

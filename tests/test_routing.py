@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from llm_gateway.config import Model, Provider, Size
+from llm_gateway.config import Capability, Model, Provider, Size
 from llm_gateway.errors import RequestError
 from llm_gateway.routing import Catalogue
 from support.fakes import make_config, make_model, make_provider
@@ -17,13 +17,13 @@ def catalogue(models: Sequence[Model] = (), providers: Sequence[Provider] = ()) 
     return Catalogue(make_config(providers, models), CREATED)
 
 
-def labels(found: Catalogue, name: str) -> list[str]:
-    return [target.label for target in found.targets(name)]
+def labels(found: Catalogue, name: str, capability: Capability = Capability.CHAT) -> list[str]:
+    return [target.label for target in found.targets(name, capability)]
 
 
 @pytest.mark.parametrize("name", ["m", "p/m", "p/up-model", "SMALL"])
 def test_a_model_is_found_by_each_of_its_names(name: str) -> None:
-    [target] = catalogue([make_model(size=Size.SMALL)]).targets(name)
+    [target] = catalogue([make_model(size=Size.SMALL)]).targets(name, Capability.CHAT)
     assert (target.provider.name, target.name, target.model) == ("p", "m", "up-model")
     assert target.label == "p/up-model"
 
@@ -34,7 +34,7 @@ def test_a_model_is_found_by_each_of_its_names(name: str) -> None:
 )
 def test_any_other_name_is_not_found(name: str) -> None:
     with pytest.raises(RequestError) as caught:
-        catalogue([make_model(size=Size.SMALL)]).targets(name)
+        catalogue([make_model(size=Size.SMALL)]).targets(name, Capability.CHAT)
     error = caught.value
     assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
 
@@ -44,7 +44,7 @@ def test_any_other_name_is_not_found(name: str) -> None:
 )
 def test_a_name_that_is_not_found_is_shown_short_and_safe(name: str) -> None:
     with pytest.raises(RequestError) as caught:
-        catalogue().targets(name)
+        catalogue().targets(name, Capability.CHAT)
     message = json.loads(caught.value.body())["error"]["message"]
     assert message.isprintable()
     assert len(message) < 200
@@ -82,7 +82,7 @@ def test_a_size_class_stands_for_every_model_of_its_size() -> None:
     ],
 )
 def test_a_target_is_listed_once_under_a_name(model: Model, name: str) -> None:
-    assert len(catalogue([model]).targets(name)) == 1
+    assert len(catalogue([model]).targets(name, Capability.CHAT)) == 1
 
 
 def test_models_of_a_provider_that_is_off_cannot_be_asked_for() -> None:
@@ -90,8 +90,10 @@ def test_models_of_a_provider_that_is_off_cannot_be_asked_for() -> None:
     models = [make_model(), make_model(provider="q"), make_model("gone", provider="q")]
     found = catalogue(models, providers)
     assert labels(found, "m") == ["p/up-model"]
-    with pytest.raises(RequestError):
-        found.targets("gone")
+    with pytest.raises(RequestError, match=r"Its provider is switched off\.$"):
+        found.targets("gone", Capability.CHAT)
+    with pytest.raises(RequestError, match=r"have access to it\.$"):
+        found.targets("never", Capability.CHAT)
     assert [entry["id"] for entry in found.listing()["data"]] == ["m"]
 
 
@@ -138,3 +140,87 @@ def test_a_model_is_owned_by_the_provider_of_its_best_target() -> None:
     providers = [make_provider(), make_provider("q")]
     models = [make_model(priority=2), make_model(provider="q", priority=1)]
     assert catalogue(models, providers).entry("m")["owned_by"] == "q"
+
+
+BOTH = (Capability.CHAT, Capability.IMAGE)
+DRAWS = (Capability.IMAGE,)
+
+
+@pytest.mark.parametrize("capability", Capability)
+def test_only_targets_that_can_do_it_are_given(capability: Capability) -> None:
+    models = [
+        make_model(model="talks"),
+        make_model(model="draws", capabilities=DRAWS),
+        make_model(model="both", capabilities=BOTH),
+    ]
+    expected = "talks" if capability is Capability.CHAT else "draws"
+    assert labels(catalogue(models), "m", capability) == [f"p/{expected}", "p/both"]
+
+
+def test_a_size_class_stands_for_every_model_of_its_size_that_can_do_it() -> None:
+    models = [
+        make_model("talks", model="talks", size=Size.BIG),
+        make_model("draws", model="draws", size=Size.BIG, capabilities=DRAWS),
+        make_model("small", model="small", size=Size.SMALL),
+    ]
+    found = catalogue(models)
+    assert labels(found, "BIG") == ["p/talks"]
+    assert labels(found, "BIG", Capability.IMAGE) == ["p/draws"]
+    with pytest.raises(RequestError):
+        found.targets("SMALL", Capability.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("model", "capability", "said"),
+    [
+        (
+            make_model(),
+            Capability.IMAGE,
+            "The model `m` makes no pictures, as far as the configuration says.",
+        ),
+        (
+            make_model(capabilities=DRAWS),
+            Capability.CHAT,
+            "The model `m` makes pictures. Use /v1/images/generations.",
+        ),
+    ],
+)
+def test_what_a_model_cannot_do_is_told_in_words(
+    model: Model, capability: Capability, said: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        catalogue([model]).targets("m", capability)
+    error = caught.value
+    assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
+    assert error.message == said
+
+
+def test_a_target_knows_what_its_model_does_not_take() -> None:
+    [target] = catalogue([make_model(omit=("top_p", "user"))]).targets("m", Capability.CHAT)
+    assert target.omit == {"top_p", "user"}
+
+
+def test_the_default_is_the_first_model_that_can_do_it() -> None:
+    models = [
+        make_model("late", model="late", capabilities=BOTH, priority=9),
+        make_model("talks", model="talks"),
+        make_model("draws", model="draws", capabilities=DRAWS),
+        make_model("both", model="both", capabilities=BOTH, priority=5),
+    ]
+    found = catalogue(models)
+    assert found.default(Capability.CHAT) == "talks"
+    assert found.default(Capability.IMAGE) == "draws"
+
+
+def test_a_model_of_a_provider_that_is_off_is_no_default() -> None:
+    providers = [make_provider(off="no key"), make_provider("q")]
+    models = [make_model(), make_model("second", provider="q")]
+    assert catalogue(models, providers).default(Capability.CHAT) == "second"
+
+
+def test_where_no_model_can_do_it_there_is_no_default() -> None:
+    with pytest.raises(RequestError) as caught:
+        catalogue().default(Capability.IMAGE)
+    error = caught.value
+    assert (error.status, error.code) == (404, "model_not_found")
+    assert error.message == "No model here has the capability image."

@@ -11,10 +11,11 @@ import pytest
 
 from llm_gateway.api.http import RequestHead
 from llm_gateway.config import Config, Gateway, Http, Provider
-from llm_gateway.dispatch import ChatRequest, Trace
+from llm_gateway.dispatch import ChatRequest
 from llm_gateway.errors import RequestError
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
+from llm_gateway.trace import Trace
 from llm_gateway.wire import Wire
 from support.fakes import (
     TOKEN,

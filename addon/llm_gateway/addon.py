@@ -24,8 +24,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from llm_gateway import banner, config, host
-from llm_gateway.adapters import FORMATS
-from llm_gateway.adapters.providers import PROVIDERS
+from llm_gateway.adapters import KINDS
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
 from llm_gateway.bridge.hooks import speed_up
@@ -34,6 +33,7 @@ from llm_gateway.bridge.responses import error_response
 from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
 from llm_gateway.errors import InternalError
+from llm_gateway.http_wire import HttpWire
 from llm_gateway.inspect import logs
 from llm_gateway.inspect.attempts import EXCHANGE, Publisher
 from llm_gateway.inspect.masking import hide_credentials
@@ -42,7 +42,7 @@ from llm_gateway.reload import FileWatch
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
 from llm_gateway.tasks import spawn
-from llm_gateway.wire import HttpWire, Wire
+from llm_gateway.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +269,8 @@ def read_config(*, or_demo: bool) -> config.Config:
     path = config_path()
     if or_demo and not ctx.options.ai_config and not path.exists():
         return config.demo(Path(), os.environ)
-    return config.load(path, os.environ, PROVIDERS, FORMATS)
+    kinds = {name: kind.defaults for name, kind in KINDS.items()}
+    return config.load(path, os.environ, kinds)
 
 
 def make_wire(provider: config.Provider) -> Wire:

@@ -2,47 +2,48 @@
 
 The reply is *held* until it is good: a body that parses and holds an answer, or the first event
 of a stream that is no error. Until then a failure is an exception with its real status, and the
-client has seen nothing. From then on (the *commit*) a stream is a straight pipe, and a failure is
-told in it: an error event, then ``[DONE]``. A stream never just stops.
+client has seen nothing. From then on (the *commit*) a stream is a straight pipe
+(:mod:`llm_gateway.pipe`).
 
 Time: ``deadline`` bounds everything up to the commit. A stream's first event is bounded by
 ``first_event`` (comments are not events), and from the commit on each silence by ``idle``. A
 whole reply comes only when the model has finished, so it has the whole deadline.
 """
 
-import logging
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from llm_gateway import sse
-from llm_gateway.adapters import FORMATS, Adapter, Call
-from llm_gateway.adapters.contract import Usage
+from llm_gateway.adapters.contract import Adapter, Call, ImageCall, Usage
+from llm_gateway.config import Capability
 from llm_gateway.errors import (
-    GatewayError,
-    InternalError,
     RequestError,
-    UpstreamError,
+    Retry,
+    UpstreamAuthError,
     UpstreamInvalidResponse,
     UpstreamTimeout,
+    UpstreamUnsupported,
 )
-from llm_gateway.patience import Patience, Watchdog
+from llm_gateway.memory import Memory
+from llm_gateway.patience import Patience
+from llm_gateway.pipe import OpenStream, hold, replay
 from llm_gateway.routing import Catalogue, Target
-from llm_gateway.tasks import spawn
+from llm_gateway.trace import Trace
+from llm_gateway.upstream import Upstream
 from llm_gateway.wire import (
     EVENT_STREAM,
+    JSON,
     Label,
     UpstreamRequest,
     UpstreamResponse,
-    Wire,
+    asks_for_event_stream,
     is_event_stream,
     read_whole,
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,12 @@ class ChatRequest:
     stream: bool
 
 
-@dataclass(slots=True)
-class Trace:
-    """What happened to one exchange, filled in on the way; the log line and the headers read it."""
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """A validated request for pictures; without ``model``, any that draws will do."""
 
-    exchange: str
-    model: str | None = None
-    target: str | None = None
-    attempts: int = 0
-    usage: Usage | None = None
-    failure: GatewayError | None = None
+    body: Mapping[str, Any]
+    model: str | None
 
 
 @dataclass(slots=True)
@@ -74,194 +71,172 @@ class Reply:
     body: bytes | AsyncGenerator[bytes]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One open call: the response, who reads it, and what it has given so far."""
+    """One attempt at a target."""
 
-    response: UpstreamResponse
-    adapter: Adapter
+    target: Target
+    upstream: Upstream
+    label: Label
+    asked: Mapping[str, Any]
     trace: Trace
-    decoder: sse.Decoder = field(default_factory=sse.Decoder)
-    failure: GatewayError | None = None
-
-    async def chunks(self) -> list[bytes]:
-        """The chunks of the next piece of the stream, maybe none.
-
-        What came before a failure is returned first; the failure then waits in ``failure``.
-        """
-        chunks: list[bytes] = []
-        try:
-            data = await self.response.read()
-            events = self.decoder.feed(data) if data else self.decoder.close()
-            for event in events:
-                chunks += self.adapter.feed(event)
-            if not data:
-                self.adapter.end()
-        except UpstreamError as failure:
-            self.failure = failure
-        except sse.EventTooLarge as error:
-            self.failure = UpstreamInvalidResponse(
-                "The provider's stream holds an event that is too large.", detail=str(error)
-            )
-        except Exception as error:
-            # If the stream has begun, a bug of ours must end it in words and not cut it.
-            logger.exception("The stream of exchange %s failed.", self.trace.exchange)
-            self.failure = InternalError(type(error).__name__)
-        return chunks
+    patience: Patience
 
     @property
-    def over(self) -> bool:
-        return self.adapter.done or self.failure is not None
+    def body(self) -> Mapping[str, Any]:
+        """What was asked for, without the fields that the model does not take."""
+        omit = self.target.omit
+        return {k: v for k, v in self.asked.items() if k not in omit} if omit else self.asked
+
+    def note_dropped(self, dropped: tuple[str, ...]) -> None:
+        """Say what the provider is not told: by the model's ``omit``, and by its format."""
+        omitted = tuple(name for name in self.asked if name in self.target.omit)
+        self.trace.dropped = omitted + dropped
 
 
 class Dispatcher:
-    """Serves exchanges from the targets of one catalogue over the given wires."""
+    """Serves exchanges from the targets of one catalogue."""
 
-    def __init__(self, catalogue: Catalogue, wires: Mapping[str, Wire], deadline: float) -> None:
-        """``wires`` by provider name; ``deadline`` in seconds."""
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        upstreams: Mapping[str, Upstream],
+        deadline: float,
+        memory: Memory,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``upstreams`` by provider name; ``deadline`` in seconds; ``clock`` dates answers."""
         self._catalogue = catalogue
-        self._wires = wires
+        self._upstreams = upstreams
         self._deadline = deadline
+        self._memory = memory
+        self._clock = clock
 
     async def chat(self, request: ChatRequest, trace: Trace) -> Reply:
         """A good reply. Raises GatewayError: unknown model, or the provider's failure."""
         trace.model = request.model
-        target = self._catalogue.targets(request.model)[0]
+        target = self._catalogue.targets(request.model, Capability.CHAT)[0]
+
+        async def attempt(attempt: _Attempt) -> Reply:
+            return await self._chat(attempt, request)
+
+        return await self._serve(target, request.body, trace, attempt)
+
+    async def images(self, request: ImageRequest, trace: Trace) -> dict[str, Any]:
+        """An OpenAI images response with at least one picture. Raises GatewayError."""
+        name = request.model or self._catalogue.default(Capability.IMAGE)
+        trace.model = name
+        target = self._catalogue.targets(name, Capability.IMAGE)[0]
+        return await self._serve(target, request.body, trace, self._images)
+
+    async def _serve[T](
+        self,
+        target: Target,
+        asked: Mapping[str, Any],
+        trace: Trace,
+        attempt: Callable[[_Attempt], Awaitable[T]],
+    ) -> T:
         patience = Patience()
         try:
             async with patience.limit(self._deadline):
-                return await self._attempt(target, request, trace, patience)
+                try:
+                    return await attempt(self._attempt(target, asked, trace, patience))
+                except UpstreamAuthError as error:
+                    if error.retry is not Retry.HERE:
+                        raise
+                    # An access token was refused before its time; the wire takes a new one.
+                    return await attempt(self._attempt(target, asked, trace, patience))
         except TimeoutError:
             raise UpstreamTimeout(
                 f"No answer within the gateway's deadline of {self._deadline:g} s."
             ) from None
 
-    async def _attempt(
-        self, target: Target, request: ChatRequest, trace: Trace, patience: Patience
-    ) -> Reply:
+    def _attempt(
+        self, target: Target, asked: Mapping[str, Any], trace: Trace, patience: Patience
+    ) -> _Attempt:
         trace.attempts += 1
         trace.target = target.label
-        provider = target.provider
-        adapter = FORMATS[provider.kind](
+        name = target.provider.name
+        label = Label(trace.exchange, trace.attempts, name, target.model)
+        return _Attempt(target, self._upstreams[name], label, asked, trace, patience)
+
+    async def _chat(self, attempt: _Attempt, request: ChatRequest) -> Reply:
+        upstream, patience, trace = attempt.upstream, attempt.patience, attempt.trace
+        adapter = upstream.kind.chat(
             Call(
-                body=request.body,
+                body=attempt.body,
                 stream=request.stream,
-                model=target.model,
-                base_url=provider.base_url,
-                key_hint=provider.api_key.masked if provider.api_key else None,
-                label=Label(trace.exchange, trace.attempts, provider.name, target.model),
+                model=attempt.target.model,
+                site=upstream.site,
+                label=attempt.label,
+                created=int(self._clock()),
+                memory=self._memory,
             )
         )
-        wire = self._wires[provider.name]
-        if not request.stream:
-            response = await wire.send(_encode(adapter), patience)
-            return await self._whole(_Attempt(response, adapter, trace), request)
+        await upstream.run(adapter.prepare(), patience)
+        encoded = _encode(adapter)
+        attempt.note_dropped(adapter.dropped)
+        if not asks_for_event_stream(encoded):
+            response = await upstream.wire.send(encoded, patience)
+            return await _whole(response, adapter, trace, stream=request.stream)
+        http = upstream.provider.http
         try:
-            async with patience.limit(provider.http.first_event):
-                response = await wire.send(_encode(adapter), patience)
-                attempt = _Attempt(response, adapter, trace)
+            async with patience.limit(http.first_event):
+                response = await upstream.wire.send(encoded, patience)
                 if response.status == HTTPStatus.OK and is_event_stream(response):
-                    return await self._stream(attempt, provider.http.idle)
-                return await self._whole(attempt, request)
+                    opened = OpenStream(response, adapter, trace)
+                    return Reply(EVENT_STREAM, await hold(opened, http.idle))
+                return await _whole(response, adapter, trace, stream=True)
         except TimeoutError:
             raise UpstreamTimeout(
-                f"The provider sent no event within {provider.http.first_event:g} s."
+                f"The provider sent no event within {http.first_event:g} s."
             ) from None
 
-    async def _whole(self, attempt: _Attempt, request: ChatRequest) -> Reply:
-        response, adapter = attempt.response, attempt.adapter
-        if response.status == HTTPStatus.OK and is_event_stream(response):
-            response.close()
-            raise UpstreamInvalidResponse("The provider sent a stream where none was asked for.")
-        body = await read_whole(response)
-        if response.status != HTTPStatus.OK:
-            raise adapter.failure(response.status, response.headers, body)
-        if request.stream:
-            chunks = adapter.decode_as_stream(body)
-            attempt.trace.usage = adapter.usage
-            return Reply(EVENT_STREAM, _replay(chunks))
-        reply = adapter.decode(body)
-        attempt.trace.usage = adapter.usage
-        return Reply("application/json", reply)
+    async def _images(self, attempt: _Attempt) -> dict[str, Any]:
+        upstream = attempt.upstream
+        if upstream.kind.images is None:
+            raise UpstreamUnsupported("This provider makes no pictures.", param="model")
+        adapter = upstream.kind.images(
+            ImageCall(
+                body=attempt.body,
+                model=attempt.target.model,
+                site=upstream.site,
+                label=attempt.label,
+                created=int(self._clock()),
+            )
+        )
+        pictures = await upstream.run(adapter.steps(), attempt.patience)
+        attempt.note_dropped(adapter.dropped)
+        usage = pictures.get("usage")
+        if isinstance(usage, dict):
+            counts = (usage.get("input_tokens"), usage.get("output_tokens"))
+            attempt.trace.usage = Usage(*(n if isinstance(n, int) else 0 for n in counts))
+        return pictures
 
-    async def _stream(self, attempt: _Attempt, idle: float) -> Reply:
-        try:
-            first: list[bytes] = []
-            while not first and not attempt.over:
-                first = await attempt.chunks()
-            if not first:
-                raise attempt.failure or UpstreamInvalidResponse(
-                    "The provider's stream ended before its first event."
-                )
-        except BaseException:
-            attempt.response.close()
-            raise
-        pipe = _pipe(attempt, first, idle)
-        # To its first yield: a generator that never ran closes nothing when it is closed.
-        await anext(pipe)
-        return Reply(EVENT_STREAM, pipe)
+
+async def _whole(
+    response: UpstreamResponse, adapter: Adapter, trace: Trace, *, stream: bool
+) -> Reply:
+    if response.status == HTTPStatus.OK and is_event_stream(response):
+        response.close()
+        raise UpstreamInvalidResponse("The provider sent a stream where none was asked for.")
+    body = await read_whole(response)
+    if response.status != HTTPStatus.OK:
+        raise adapter.failure(response.status, response.headers, body)
+    if stream:
+        chunks = adapter.decode_as_stream(body)
+        trace.usage = adapter.usage
+        return Reply(EVENT_STREAM, replay(chunks))
+    reply = adapter.decode(body)
+    trace.usage = adapter.usage
+    return Reply(JSON, reply)
 
 
 def _encode(adapter: Adapter) -> UpstreamRequest:
     try:
         return adapter.encode()
-    except orjson.JSONEncodeError as error:
+    except (orjson.JSONEncodeError, RecursionError) as error:
         # It reads deeper nesting than it writes.
         raise RequestError(
             400, "We could not encode the JSON body of your request: it is nested too deeply."
         ) from error
-
-
-async def _pipe(attempt: _Attempt, chunks: list[bytes], idle: float) -> AsyncGenerator[bytes]:
-    """The client's stream from the commit on. Ends with ``[DONE]``, whatever happens.
-
-    The first piece is empty.
-    """
-    response = attempt.response
-    complete = False
-    # Closing the response is what ends a read that has nothing to read.
-    watchdog = Watchdog(idle, response.close)
-    try:
-        yield b""
-        while True:
-            if chunks:
-                yield b"".join(map(sse.encode, chunks))
-            if attempt.over:
-                break
-            watchdog.watch()
-            chunks = await attempt.chunks()
-            watchdog.rest()
-        if watchdog.barked:
-            attempt.failure = UpstreamTimeout(f"The provider's stream was silent for {idle:g} s.")
-        ending = _ending(attempt)
-        complete = attempt.failure is None
-        yield ending
-    finally:
-        watchdog.stop()
-        attempt.trace.usage = attempt.adapter.usage
-        if complete:
-            # Behind the client's back: it has its whole answer, and the tail may take a moment.
-            spawn(_release(response), "give a connection back")
-        else:
-            response.close()
-
-
-async def _release(response: UpstreamResponse) -> None:
-    try:
-        await response.release()
-    except Exception:
-        logger.exception("A provider's connection could not be given back.")
-    finally:
-        response.close()
-
-
-def _ending(attempt: _Attempt) -> bytes:
-    if attempt.failure is None:
-        return sse.DONE
-    attempt.trace.failure = attempt.failure
-    return sse.encode(attempt.failure.body()) + sse.DONE
-
-
-async def _replay(chunks: list[bytes]) -> AsyncGenerator[bytes]:
-    """A whole reply given as a stream."""
-    yield b"".join(map(sse.encode, chunks)) + sse.DONE

@@ -12,6 +12,7 @@
         ├── UpstreamAuthError       the provider refused *our* key (502, never 401)
         ├── UpstreamRateLimited     429, with the provider's hint when there is one
         ├── UpstreamRejected        the provider refused the request itself (its own 4xx)
+        ├── UpstreamUnsupported     the provider cannot do what was asked; nothing was sent (400)
         ├── UpstreamUnavailable     the provider's own 5xx, passed with its status
         └── UpstreamInvalidResponse 2xx, but not an answer (502)
 
@@ -147,7 +148,10 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamAuthError(UpstreamError):
-    """The provider refused the gateway's key. Never a 401: the client's own token is fine."""
+    """The provider refused the gateway's key, or its account has no access or no money.
+
+    Never a 401: the client's own token is fine.
+    """
 
     default_code = "upstream_auth_error"
     default_retry = Retry.ELSEWHERE
@@ -168,6 +172,15 @@ class UpstreamRejected(UpstreamError):
     default_type = INVALID_REQUEST
     default_code = "upstream_rejected"
     default_retry = Retry.NEVER
+
+
+class UpstreamUnsupported(UpstreamError):
+    """The provider's API has no way to say what the request asks for; found before sending."""
+
+    default_status = 400
+    default_type = INVALID_REQUEST
+    default_code = "unsupported_parameter"
+    default_retry = Retry.ELSEWHERE
 
 
 class UpstreamUnavailable(UpstreamError):

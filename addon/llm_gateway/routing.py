@@ -2,24 +2,33 @@
 
 A name is a model's ``name``, a ``provider/model`` pair with either the client's or the provider's
 name of the model, or a size class (``SMALL``, ``BIG``) which stands for every model of that size.
-Only what the configuration lists can be reached; a client's string never becomes part of a URL.
+Only what the configuration lists can be reached, and what a provider lists that the configuration
+lets; a client's string never becomes part of a URL.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from llm_gateway.config import Config, Model, Provider, Size
+from llm_gateway.adapters.contract import Listed
+from llm_gateway.config import Capability, Config, Model, Provider, Size
+from llm_gateway.config.scalars import model_name
 from llm_gateway.errors import RequestError, shown
+
+MAX_FOUND = 5000
+"""Models that one provider lists; the longest lists there are have some hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model at one provider."""
+    """One model at one provider; ``omit`` are the request's fields that it is not told."""
 
     provider: Provider
     name: str
     model: str
+    capabilities: frozenset[Capability] = frozenset({Capability.CHAT})
+    omit: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -33,34 +42,87 @@ class Catalogue:
     def __init__(self, config: Config, created: int) -> None:
         """``created`` (seconds since the epoch) is what the models list says of each model."""
         self._created = created
-        self._targets: dict[str, tuple[Target, ...]] = {}
-        self._listed: dict[str, str] = {}
-        for model in sorted(config.models, key=lambda model: model.priority):
-            provider = config.providers[model.provider]
-            if provider.off is None:
-                self._add(model, Target(provider, model.name, model.model))
+        self._config = config
+        self._found: dict[str, tuple[Listed, ...]] = {}
+        self._targets: Mapping[str, tuple[Target, ...]] = {}
+        self._listed: Mapping[str, str] = {}
+        self._off: Set[str] = frozenset()
+        """Names that nothing answers to because of providers that are switched off."""
+        self._build()
 
-    def _add(self, model: Model, target: Target) -> None:
-        for name in dict.fromkeys(_names(model)):
-            self._targets[name] = (*self._targets.get(name, ()), target)
-        self._listed.setdefault(model.name, target.provider.name)
-        if model.size is not None:
-            self._listed.setdefault(model.size, "llm-gateway")
+    def learn(self, provider: str, listed: Iterable[Listed]) -> int:
+        """Take what a provider says it has, in place of what it said before.
 
-    def targets(self, name: str) -> tuple[Target, ...]:
-        """Every target of ``name``, lowest priority first.
+        Returns how many of them can be used: a name that has no place in an address cannot, nor
+        what can do neither of what can be asked for, nor what comes after ``MAX_FOUND`` others.
+        """
+        self._found[provider] = tuple(islice(filter(_is_usable, listed), MAX_FOUND))
+        self._build()
+        return len(self._found[provider])
+
+    def inherit(self, old: "Catalogue") -> None:
+        """Take over what was learnt of providers that are still the same, until they are asked."""
+        providers = self._config.providers
+        for name, found in old._found.items():
+            if name in providers and providers[name] == old._config.providers[name]:
+                self._found[name] = found
+        self._build()
+
+    def _build(self) -> None:
+        targets: dict[str, tuple[Target, ...]] = {}
+        off: set[str] = set()
+        listed: dict[str, str] = {}
+        for model in sorted(self._config.models, key=lambda model: model.priority):
+            provider = self._config.providers[model.provider]
+            if provider.off is not None:
+                off.update(_names(model))
+                continue
+            target = Target(provider, model.name, model.model, model.capabilities, model.omit)
+            for name in dict.fromkeys(_names(model)):
+                targets[name] = (*targets.get(name, ()), target)
+            listed.setdefault(model.name, provider.name)
+            if model.size is not None:
+                listed.setdefault(model.size, "llm-gateway")
+        found = [*self._found_targets()]
+        # What the configuration names comes first: it may say more of the model. And one
+        # provider's `a/b` must not stand before the `b` of the provider `a`.
+        for target in found:
+            if target.name not in targets:
+                targets[target.name] = (target,)
+                listed[target.name] = target.provider.name
+        for target in found:
+            targets.setdefault(target.model, (target,))
+        self._targets, self._listed, self._off = targets, listed, off
+
+    def _found_targets(self) -> Iterator[Target]:
+        """What was learnt, in the configuration's order, whoever answered first."""
+        for name, provider in self._config.providers.items():
+            for each in self._found.get(name, ()):
+                capabilities = frozenset({Capability(each.capability)})
+                yield Target(provider, f"{name}/{each.id}", each.id, capabilities)
+
+    def targets(self, name: str, capability: Capability) -> tuple[Target, ...]:
+        """Every target of ``name`` that can do this, lowest priority first.
 
         Raises :class:`RequestError` (404, ``model_not_found``) when there is none.
         """
-        try:
-            return self._targets[name]
-        except KeyError:
-            raise RequestError(
-                404,
-                f"The model `{shown(name)}` does not exist or you do not have access to it.",
-                code="model_not_found",
-                param="model",
-            ) from None
+        known = self._targets.get(name)
+        if known is None:
+            off = " Its provider is switched off." if name in self._off else ""
+            raise _not_found(
+                f"The model `{shown(name)}` does not exist or you do not have access to it.{off}"
+            )
+        able = tuple(target for target in known if capability in target.capabilities)
+        if not able:
+            raise _not_found(_CANNOT[capability].format(shown(name)))
+        return able
+
+    def default(self, capability: Capability) -> str:
+        """The name of the first model that can do this. Raises RequestError (404)."""
+        for name, targets in self._targets.items():
+            if any(capability in target.capabilities for target in targets):
+                return name
+        raise _not_found(f"No model here has the capability {capability}.")
 
     def listing(self) -> dict[str, Any]:
         """The body of ``GET /v1/models``: models by name, then the size classes."""
@@ -72,11 +134,34 @@ class Catalogue:
 
         Raises :class:`RequestError` (404) for an unknown name.
         """
-        owner = self._listed.get(name) or self.targets(name)[0].provider.name
+        owner = self._listed.get(name)
+        if owner is None:
+            known = self._targets.get(name)
+            if known is None:
+                raise _not_found(f"The model `{shown(name)}` does not exist.")
+            owner = known[0].provider.name
         return self._entry(name, owner)
 
     def _entry(self, name: str, owner: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": owner}
+
+
+_CANNOT = {
+    Capability.CHAT: "The model `{}` makes pictures. Use /v1/images/generations.",
+    Capability.IMAGE: "The model `{}` makes no pictures, as far as the configuration says.",
+}
+
+
+def _not_found(message: str) -> RequestError:
+    return RequestError(404, message, code="model_not_found", param="model")
+
+
+def _is_usable(found: Listed) -> bool:
+    try:
+        model_name(found.id)
+    except ValueError:
+        return False
+    return found.capability in Capability
 
 
 def _names(model: Model) -> Iterator[str]:

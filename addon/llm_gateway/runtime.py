@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
+from llm_gateway.adapters import KINDS
 from llm_gateway.api.front_door import FrontDoor
 from llm_gateway.config import Config, Provider
+from llm_gateway.discovery import Discovery
 from llm_gateway.dispatch import Dispatcher
+from llm_gateway.memory import Memory
 from llm_gateway.routing import Catalogue
 from llm_gateway.secret import Secret
 from llm_gateway.tasks import spawn
+from llm_gateway.upstream import Upstream, site_of
 from llm_gateway.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -35,20 +39,27 @@ class Runtime:
         wires: Mapping[Provider, Wire],
         publish: Decorator,
         created: int,
+        memory: Memory | None = None,
     ) -> None:
         """``wires`` for every provider that is on, which exchanges use through ``publish``.
 
-        ``created`` (seconds since the epoch) dates the models.
+        ``created`` (seconds since the epoch) dates the models. ``memory`` is what was kept of
+        earlier exchanges, a new one if there were none.
         """
         gateway = config.gateway
         self.config = config
         self.wires = wires
         self.front_door = FrontDoor(gateway.virtual_hosts, tokens, gateway.max_request_bytes)
         self.catalogue = Catalogue(config, created)
+        upstreams = {
+            provider.name: Upstream(
+                provider, KINDS[provider.kind], site_of(provider), publish(wire)
+            )
+            for provider, wire in wires.items()
+        }
+        self.discovery = Discovery(upstreams.values(), self.catalogue.learn)
         self.dispatcher = Dispatcher(
-            self.catalogue,
-            {provider.name: publish(wire) for provider, wire in wires.items()},
-            gateway.deadline,
+            self.catalogue, upstreams, gateway.deadline, memory or Memory()
         )
         self._users = 0
         self._unused = asyncio.Event()
@@ -91,6 +102,7 @@ class Engine:
         self._current: Runtime | None = None
         self._retiring: asyncio.Task[None] | None = None
         self._open: set[Wire] = set()
+        self._memory = Memory()
 
     @property
     def is_running(self) -> bool:
@@ -111,10 +123,15 @@ class Engine:
         wires = self._make_wires(config, known)
         self._open.update(wires.values())
         self.tokens = config.gateway.tokens or (self._fallback_token,)
-        self._current = Runtime(config, self.tokens, wires, self._publish, self._created)
+        self._current = Runtime(
+            config, self.tokens, wires, self._publish, self._created, self._memory
+        )
         if old is not None:
+            old.discovery.stop()
+            self._current.catalogue.inherit(old.catalogue)
             retirement = self._retire(old, wires, self._retiring)
             self._retiring = spawn(retirement, "close the wires of the old configuration")
+        self._current.discovery.start()
 
     def _make_wires(self, config: Config, known: Mapping[Provider, Wire]) -> dict[Provider, Wire]:
         wires: dict[Provider, Wire] = {}
@@ -131,6 +148,8 @@ class Engine:
 
     async def close(self) -> None:
         """Close every wire; answers still under way break off."""
+        if self._current is not None:
+            self._current.discovery.stop()
         if self._retiring is not None:
             self._retiring.cancel()
         for wire in [*self._open]:

@@ -20,6 +20,9 @@ def refusal(method: str, path: str) -> RequestError:
         ("GET", "/v1/models", Endpoint.MODELS),
         ("POST", "/chat/completions", Endpoint.CHAT),
         ("POST", "/v1/chat/completions", Endpoint.CHAT),
+        ("POST", "/images/generations", Endpoint.IMAGES),
+        ("POST", "/v1/images/generations", Endpoint.IMAGES),
+        ("POST", "/image", Endpoint.PICTURE),
     ],
 )
 @pytest.mark.parametrize("query", ["", "?", "?a=b", "?a=/ping", "??", "?x=http://evil.invalid/"])
@@ -51,8 +54,10 @@ def test_the_id_of_a_model_is_the_rest_of_the_path(prefix: str, name: str, model
     assert find("GET", prefix + name) == Route(Endpoint.MODEL, "GET", model)
 
 
-def test_only_a_chat_carries_a_body() -> None:
+def test_what_is_posted_carries_a_body_and_nothing_else() -> None:
     assert find("POST", "/v1/chat/completions").takes_body
+    assert find("POST", "/v1/images/generations").takes_body
+    assert find("POST", "/image").takes_body
     assert not find("GET", "/v1/models").takes_body
     assert not find("GET", "/v1/models/m").takes_body
     assert not find("GET", "/ping").takes_body
@@ -85,6 +90,13 @@ def test_only_a_chat_carries_a_body() -> None:
         "/v1/%2e%2e/x",
         "/v1/chat/completions;x",
         "/v1/embeddings",
+        "/images",
+        "/v1/images",
+        "/v1/images/edits",
+        "/images/generations/",
+        "/v1/image",
+        "/image/",
+        "/IMAGE",
         "/a\0b",
         "/é",
         "http://localhost/ping",
@@ -105,6 +117,9 @@ def test_any_other_path_is_not_found(method: str, path: str) -> None:
         ("/v1/models/m", "GET"),
         ("/chat/completions", "POST"),
         ("/v1/chat/completions", "POST"),
+        ("/images/generations", "POST"),
+        ("/v1/images/generations", "POST"),
+        ("/image", "POST"),
     ],
 )
 @pytest.mark.parametrize(
@@ -136,7 +151,18 @@ def test_ping_needs_no_token(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/ping/", "/v1/ping", "//ping", "/PING", "/pingx", "/x?/ping", "/v1/models", "/%70ing", ""],
+    [
+        "/ping/",
+        "/v1/ping",
+        "//ping",
+        "/PING",
+        "/pingx",
+        "/x?/ping",
+        "/v1/models",
+        "/image",
+        "/%70ing",
+        "",
+    ],
 )
 def test_everything_else_does(path: str) -> None:
     assert not is_open(path)

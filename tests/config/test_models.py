@@ -2,12 +2,12 @@ from types import MappingProxyType
 
 import pytest
 
-from llm_gateway.config import Http, Model, Provider, Size
+from llm_gateway.config import Capability, Http, Model, Provider, Size
 from llm_gateway.config.cursor import Cursor, Report
 from llm_gateway.config.models import ModelsReader, usability_warning
 from llm_gateway.config.nodes import parse
 
-KEYS = "name, provider, model, size, priority"
+KEYS = "name, provider, model, size, priority, capabilities, omit"
 
 
 def read(
@@ -17,15 +17,30 @@ def read(
     node, _ = parse(text, "f")
     assert node is not None
     report = Report("f", {"MODEL": "m"})
-    value = Cursor(node, "models", 1, report).attempt(ModelsReader(declared))
+    value = Cursor(node, "models", 1, report).attempt(ModelsReader(declared, ("free",)))
     return value or (), [str(problem) for problem in report.problems]
 
 
 def test_every_key() -> None:
-    text = "- {name: a, provider: acme, model: x/${MODEL}, size: BIG, priority: -3}".replace(
-        "x/${MODEL}", '"x/${MODEL}"'
+    text = """
+- name: a
+  provider: acme
+  model: x/${MODEL}
+  size: BIG
+  priority: -3
+  capabilities: [image, chat]
+  omit: [temperature, top_p]
+"""
+    model = Model(
+        "a",
+        "acme",
+        "x/m",
+        Size.BIG,
+        -3,
+        frozenset({Capability.CHAT, Capability.IMAGE}),
+        frozenset({"temperature", "top_p"}),
     )
-    assert read(text) == ((Model("a", "acme", "x/m", Size.BIG, -3),), [])
+    assert read(text) == ((model,), [])
 
 
 def test_the_defaults() -> None:
@@ -101,12 +116,33 @@ def test_an_exact_repetition_is_a_problem() -> None:
             "[0].priority: expected an integer, got '1.5'",
         ),
         (
+            "- {name: a, provider: acme, capabilities: []}",
+            "[0].capabilities: expected a list of chat and image, got an empty list",
+        ),
+        (
+            "- {name: a, provider: acme, capabilities: [paint]}",
+            "[0].capabilities[0]: expected chat or image, got 'paint'",
+        ),
+        (
+            "- {name: a, provider: free, capabilities: [image]}",
+            "[0].capabilities: provider free makes no pictures",
+        ),
+        (
+            "- {name: a, provider: acme, omit: temperature}",
+            "[0].omit: expected a list of fields of requests, got a single value",
+        ),
+        (
+            "- {name: a, provider: acme, omit: [messages]}",
+            "[0].omit[0]: expected a field of requests such as temperature, but not a required "
+            "one, got 'messages'",
+        ),
+        (
             "- {name: a, provider: acme, prioritty: 1}",
             f"[0]: unknown key 'prioritty', expected one of: {KEYS}; did you mean 'priority'?",
         ),
         (
-            "- {name: a, provider: acme, limits: {}}",
-            f"[0]: unknown key 'limits', expected one of: {KEYS}",
+            "- {name: a, provider: acme, zzz: {}}",
+            f"[0]: unknown key 'zzz', expected one of: {KEYS}",
         ),
     ],
 )
@@ -119,7 +155,7 @@ def test_without_declared_providers_any_provider_will_do() -> None:
 
 
 def provider(name: str, off: str | None) -> Provider:
-    return Provider(name, "openai", "https://a.example", None, Http(), off)
+    return Provider(name, "openai", "https://a.example", Http(), off)
 
 
 def test_a_warning_when_every_models_provider_is_off() -> None:

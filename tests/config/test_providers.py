@@ -1,38 +1,69 @@
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
+import certifi
 import pytest
 
-from llm_gateway.config import Http, Provider, ProviderDefaults
+from llm_gateway.config import (
+    Credential,
+    CredentialDefaults,
+    Http,
+    OAuth,
+    Provider,
+    ProviderDefaults,
+)
 from llm_gateway.config.cursor import Cursor, Report
 from llm_gateway.config.nodes import parse
 from llm_gateway.config.providers import ProvidersReader
 from llm_gateway.secret import Secret
 
-KNOWN = {
-    "acme": ProviderDefaults("openai", "https://acme.example/v1", needs_key=True),
-    "acme-eu": ProviderDefaults("openai", None, needs_key=True),
-    "free": ProviderDefaults("openai", "https://free.example/v1", needs_key=False),
+API_KEY = CredentialDefaults("api_key")
+OPTIONAL = CredentialDefaults("api_key", required=False)
+KINDS = {
+    "openai": ProviderDefaults("https://openai.example/v1", (API_KEY,)),
+    "other": ProviderDefaults(None, (OPTIONAL,)),
+    "acme": ProviderDefaults("https://acme.example/v1", (API_KEY,), headers=(("x-title", "us"),)),
+    "acme-eu": ProviderDefaults(None, (API_KEY,), lists_models=False),
+    "free": ProviderDefaults("https://free.example/v1", (OPTIONAL,)),
+    "echo": ProviderDefaults(None),
+    "account": ProviderDefaults(
+        "https://c.example/{account_id}/{gateway_id}",
+        (OPTIONAL, CredentialDefaults("gateway_key", "x-gateway", "", required=False)),
+        settings=("account_id", "gateway_id"),
+        variables="CLOUD",
+    ),
+    "oauth": ProviderDefaults(
+        "https://o.example", (API_KEY,), oauth=OAuth("https://auth.example/token", "PERSONAL")
+    ),
 }
-KINDS = ("openai", "other", "echo")
+NAMES = ", ".join(KINDS)
 KEY = "expected a key of printable ASCII characters without spaces around it"
 
 
 def read(
-    text: str, environment: Mapping[str, str] | None = None
+    text: str, environment: Mapping[str, str] | None = None, file: str = "f"
 ) -> tuple[dict[str, Provider], list[str], list[str]]:
     """The section, its problems and its warnings."""
-    node, _ = parse(text, "f")
+    node, _ = parse(text, file)
     assert node is not None
-    report = Report("f", environment or {})
-    value = Cursor(node, "providers", 1, report).attempt(ProvidersReader(KNOWN, KINDS))
+    report = Report(file, environment or {})
+    value = Cursor(node, "providers", 1, report).attempt(ProvidersReader(KINDS))
     return dict(value or {}), [str(problem) for problem in report.problems], report.warnings
 
 
 def provider(
-    name: str, base_url: str, key: str | None = None, off: str | None = None, kind: str = "openai"
+    name: str,
+    base_url: str,
+    key: str | None = None,
+    off: str | None = None,
+    kind: str | None = None,
+    http: Http | None = None,
 ) -> Provider:
-    return Provider(name, kind, base_url, None if key is None else Secret(key), Http(), off)
+    kind = kind or name
+    credentials = (Credential("authorization", "Bearer ", Secret(key)),) if key else ()
+    headers = KINDS[kind].headers
+    return Provider(name, kind, base_url, http or Http(), off, credentials, headers)
 
 
 def test_the_defaults_of_http() -> None:
@@ -55,7 +86,7 @@ own:
   http: {connect: 1s, first_event: 2m, idle: 3s, max_connections: 4, max_idle: 0, keepalive: 5.5}
 """
     http = Http(1.0, 120.0, 3.0, 4, 0, 5.5)
-    expected = Provider("own", "other", "https://own.example/v1", Secret("k 1"), http, None)
+    expected = provider("own", "https://own.example/v1", "k 1", kind="other", http=http)
     assert read(text, {"A": "k 1"}) == ({"own": expected}, [], [])
 
 
@@ -70,17 +101,23 @@ own:
             {},
             provider("acme", "https://b.example", "k"),
         ),
-        ("free:", {"FREE_API_KEY": "k"}, provider("free", "https://free.example/v1")),
+        ("free:", {}, provider("free", "https://free.example/v1")),
+        ("free:", {"FREE_API_KEY": "k"}, provider("free", "https://free.example/v1", "k")),
+        (
+            "mine: {kind: acme, api_key: k}",
+            {},
+            provider("mine", "https://acme.example/v1", "k", kind="acme"),
+        ),
         ("free: {api_key: k}", {}, provider("free", "https://free.example/v1", "k")),
         (
             "local: {kind: openai, base_url: 'http://127.0.0.1:11434/v1'}",
             {},
-            provider("local", "http://127.0.0.1:11434/v1"),
+            provider("local", "http://127.0.0.1:11434/v1", kind="openai"),
         ),
         (
             "lan: {kind: openai, base_url: 'http://ollama:11434/v1'}",
             {},
-            provider("lan", "http://ollama:11434/v1"),
+            provider("lan", "http://ollama:11434/v1", kind="openai"),
         ),
         ("demo: {kind: echo}", {}, provider("demo", "http://echo.invalid/v1", kind="echo")),
         ("acme: {kind: echo}", {}, provider("acme", "http://echo.invalid/v1", kind="echo")),
@@ -107,7 +144,7 @@ def test_what_a_name_brings_and_what_overrides_it(
         (
             "acme: {base_url: https://acme.example/v1}",
             {"ACME_API_KEY": "k"},
-            "it has a base_url of its own and no api_key",
+            "it has base_url of its own and no api_key",
         ),
     ],
 )
@@ -129,23 +166,80 @@ def test_an_unknown_provider_is_switched_off_too() -> None:
 
 
 def test_a_dash_in_a_name_is_an_underscore_in_its_variable() -> None:
-    providers, problems, warnings = read("acme-eu:", {"ACME_EU_API_KEY": "k"})
-    assert (providers, warnings) == ({}, [])
-    assert problems == [
+    text = "acme-eu: {base_url: https://eu.example, api_key: '${ACME_EU_API_KEY}'}"
+    assert read(text, {"ACME_EU_API_KEY": "k"})[0] == {
+        "acme-eu": provider("acme-eu", "https://eu.example", "k")
+    }
+    assert read("acme-eu:", {"ACME_EU_API_KEY": "k"})[1] == [
         "f:1: providers.acme-eu: required key 'base_url' is missing, 'acme-eu' has no known address"
     ]
-    defaults = {"a-b": ProviderDefaults("openai", "https://a.example", needs_key=True)}
-    node, _ = parse("a-b:", "f")
-    assert node is not None
-    place = Cursor(node, "providers", 1, Report("f", {"A_B_API_KEY": "k"}))
-    found = ProvidersReader(defaults, KINDS)(place)
-    assert found["a-b"] == provider("a-b", "https://a.example", "k")
+
+
+def test_settings_are_part_of_the_known_address() -> None:
+    environment = {"CLOUD_ACCOUNT_ID": "a1", "CLOUD_GATEWAY_ID": "g-1", "CLOUD_GATEWAY_KEY": "gk"}
+    providers, problems, warnings = read("account:", environment)
+    assert (problems, warnings) == ([], [])
+    found = providers["account"]
+    assert found.base_url == "https://c.example/a1/g-1"
+    assert found.credentials == (Credential("x-gateway", "", Secret("gk")),)
+    providers, problems, _ = read("c: {kind: account, account_id: b2, gateway_id: g2}", environment)
+    assert problems == []
+    assert providers["c"].base_url == "https://c.example/b2/g2"
+    assert providers["c"].credentials == ()
+
+
+def test_a_provider_without_its_settings_is_switched_off() -> None:
+    providers, problems, warnings = read("account: {gateway_id: g}")
+    assert problems == []
+    assert warnings == ["provider account is switched off: CLOUD_ACCOUNT_ID is not set"]
+    assert providers["account"].off == "CLOUD_ACCOUNT_ID is not set"
+
+
+def test_a_base_url_of_ones_own_takes_no_settings() -> None:
+    text = "account: {base_url: https://c.example, account_id: x}"
+    assert read(text)[1] == [
+        "f:1: providers.account.account_id: is part of the known address, and not of a base_url"
+    ]
+
+
+def test_headers_join_those_of_the_kind_and_replace_them() -> None:
+    text = "acme: {api_key: k, headers: {X-Title: mine, x-team: '${TEAM}'}}"
+    providers, problems, _ = read(text, {"TEAM": "blue"})
+    assert problems == []
+    assert providers["acme"].headers == (("x-title", "mine"), ("x-team", "blue"))
+
+
+def test_where_a_token_comes_from_may_be_changed() -> None:
+    assert read("oauth: {api_key: k}")[0]["oauth"].oauth == KINDS["oauth"].oauth
+    text = "oauth: {api_key: k, scope: CORP, auth_url: 'http://127.0.0.1:9/token'}"
+    assert read(text)[0]["oauth"].oauth == OAuth("http://127.0.0.1:9/token", "CORP")
+
+
+def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
+    (tmp_path / "no.pem").write_text("nothing")
+    file = str(tmp_path / "gateway.yaml")
+    providers, problems, _ = read("free: {ca_file: ca.pem}", file=file)
+    assert problems == []
+    assert providers["free"].ca_file == tmp_path / "ca.pem"
+    for name in ("no.pem", "none.pem"):
+        [problem] = read(f"free: {{ca_file: {name}}}", file=file)[1]
+        assert problem.endswith(
+            f"providers.free.ca_file: expected a file with certificates in PEM, got '{name}'"
+        )
+
+
+def test_a_provider_may_list_its_models_if_its_kind_can() -> None:
+    assert read("free: {discover: true}")[0]["free"].discover
+    assert read("acme-eu: {base_url: https://x, api_key: k, discover: true}")[1] == [
+        "f:1: providers.acme-eu.discover: a provider of kind acme-eu does not list its models"
+    ]
 
 
 def test_the_result_is_read_only() -> None:
     node, _ = parse("free:", "f")
     assert node is not None
-    value = ProvidersReader(KNOWN, KINDS)(Cursor(node, "providers", 1, Report("f", {})))
+    value = ProvidersReader(KINDS)(Cursor(node, "providers", 1, Report("f", {})))
     assert isinstance(value, MappingProxyType)
 
 
@@ -163,17 +257,43 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "acne:",
-            ".acne: 'acne' is not a known provider (acme, acme-eu, free) and has no kind, expected "
-            "one of: openai, other, echo; did you mean 'acme'?",
+            f".acne: 'acne' is not a known provider and has no kind, expected one of: {NAMES}; did "
+            "you mean 'acme'?",
         ),
-        ("acme: {kind: x}", ".acme.kind: expected one of: openai, other, echo, got 'x'"),
+        (
+            "acme: {kind: x}",
+            f".acme.kind: expected one of: {NAMES}, got 'x'",
+        ),
         (
             "x: {kind: openai}",
-            ".x: required key 'base_url' is missing, 'x' has no known address",
+            ".x: required key 'api_key' is missing (or a base_url, for a server without)",
         ),
         (
             "acme: {kind: other}",
-            ".acme: required key 'base_url' is missing, 'acme' has no known address",
+            ".acme: required key 'base_url' is missing, 'other' has no known address",
+        ),
+        (
+            "x: {kind: account, account_id: 1/2, gateway_id: g}",
+            ".x.account_id: expected 1 to 64 letters, digits, _ and - that start with a letter or "
+            "a digit, got '1/2'",
+        ),
+        (
+            "x: {kind: account, account_id: a}",
+            ".x: required key 'gateway_id' is missing",
+        ),
+        (
+            "oauth: {api_key: k, scope: 'a b'}",
+            ".oauth.scope: expected a scope of 1 to 64 printable ASCII characters without spaces, "
+            "got the quoted text 'a b'",
+        ),
+        (
+            "oauth: {api_key: k, auth_url: 'http://auth.example'}",
+            ".oauth.auth_url: expected an https URL (http is accepted for this machine, or without "
+            "a key), got the quoted text 'http://auth.example'",
+        ),
+        (
+            "free: {discover: 'true'}",
+            ".free.discover: expected a value without quotes, got the quoted text 'true'",
         ),
         (
             "acme: {base_url: http://free.example}",
@@ -203,11 +323,11 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "demo: {kind: echo, base_url: https://x}",
-            ".demo.base_url: a provider of kind echo takes no base_url",
+            ".demo: unknown key 'base_url', expected one of: kind, http",
         ),
         (
             "demo: {kind: echo, api_key: canary}",
-            ".demo.api_key: a provider of kind echo takes no key",
+            ".demo: unknown key 'api_key', expected one of: kind, http",
         ),
         ("free: {api_key: }", ".free.api_key: expected a text, got nothing"),
         ("free: {api_key: [canary]}", ".free.api_key: expected a text, got a list"),
@@ -242,7 +362,8 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "free: {throttle: {}}",
-            ".free: unknown key 'throttle', expected one of: kind, base_url, api_key, http",
+            ".free: unknown key 'throttle', expected one of: kind, base_url, api_key, headers, "
+            "ca_file, discover, http",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from llm_gateway.config import (
     Config,
     ConfigError,
+    Credential,
     Gateway,
     Http,
     Model,
@@ -19,7 +20,14 @@ from llm_gateway.secret import Secret
 
 
 def config(key: str) -> Config:
-    provider = Provider("p", "openai", "https://p.example/v1", Secret(key), Http(), None)
+    provider = Provider(
+        "p",
+        "openai",
+        "https://p.example/v1",
+        Http(),
+        None,
+        (Credential("authorization", "Bearer ", Secret(key)),),
+    )
     return Config(
         Gateway(tokens=(Secret("token"),)),
         MappingProxyType({"p": provider}),

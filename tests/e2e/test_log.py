@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from support import behaviours
-from support.echo import echo, user_text
+from support.compatible_answers import user_text
+from support.echo import echo
 from support.openai_shapes import error_body
 from support.process import Gateway, StartGateway
 from support.raw_http import plain_request, request_bytes
@@ -62,7 +63,7 @@ async def test_each_exchange_has_one_line(scene: Scene) -> None:
         (get_request("/ping"), f"GET /ping 200 {TIMES}"),
         (
             chat_request(PROMPT, model="a\n`b\x1b"),
-            rf"POST /v1/chat/completions a\?\?b\? -> nowhere 404 model_not_found {TIMES}",
+            rf"POST /v1/chat/completions a\?\?b\? -> nowhere 404 model_not_found model {TIMES}",
         ),
         (
             request_bytes("POST", f"/v1/chat/completions?key={TOKEN}", host=HOST),

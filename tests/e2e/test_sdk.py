@@ -115,7 +115,7 @@ async def test_a_tool_call_and_its_result(client: AsyncOpenAI) -> None:
     final = await client.chat.completions.create(
         model=MODEL, messages=[*USER, asked, result], tools=TOOLS
     )
-    assert final.choices[0].message.content == "You said: Hello, gateway"
+    assert final.choices[0].message.content == "The tools said: Rain."
 
 
 async def test_a_streamed_tool_call(client: AsyncOpenAI) -> None:

@@ -16,10 +16,9 @@ from support.openai_shapes import (
     JSONObject,
     completion,
     error_body,
-    first_chunk,
     last_chunk,
     message,
-    text_chunk,
+    numbered_chunk,
     usage,
 )
 from support.raw_http import Head
@@ -69,7 +68,7 @@ def frames(*chunks: JSONObject | str) -> bytes:
 
 
 def numbered(count: int, text: str = "hello") -> list[JSONObject]:
-    return [text_chunk(MODEL, f"{text}#{number} ") for number in range(1, count + 1)]
+    return [numbered_chunk(MODEL, text, number) for number in range(1, count + 1)]
 
 
 def split_tail(answer: Answer, chunks: list[JSONObject]) -> JSONObject:
@@ -139,7 +138,7 @@ async def test_200_concurrent_streams_are_complete_in_order_and_apart(scene: Sce
             group.create_task(one(f"stream-{number}"))
 
 
-GOOD = [first_chunk(MODEL), *numbered(3, "né"), last_chunk(MODEL)]
+GOOD = [*numbered(3, "né"), last_chunk(MODEL)]
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,22 @@ def test_no_form_of_an_authorization_stays_readable(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["authorization", "Proxy-Authorization", "X-API-Key", "api-key", "x-goog-api-key"]
+    "name",
+    [
+        "authorization",
+        "Proxy-Authorization",
+        "X-API-Key",
+        "api-key",
+        "x-goog-api-key",
+        "cf-aig-authorization",
+        "Helicone-Auth",
+        "Cookie",
+        "x-auth-token",
+        "X-Client-Secret",
+    ],
 )
 def test_the_headers_in_which_sdks_put_their_keys_are_masked(name: str) -> None:
-    """Anthropic's, Azure's and Google's SDKs have a header of their own."""
+    """Anthropic's, Azure's, Google's SDKs and other gateways have headers of their own."""
     assert TOKEN not in repr(masked("/", (name, TOKEN)).headers)
 
 
@@ -102,7 +114,7 @@ def test_tokens_in_the_query_are_masked(query: str) -> None:
     "path", ["/", "/v1/models?limit=5", "/v1/models?monkey=1", "/v1/models?x=key%3D1", "/a=b"]
 )
 def test_everything_else_stays_as_it_is(path: str) -> None:
-    headers = (("Host", "ai.localhost"), ("User-Agent", "sdk"), ("Content-Type", "text/plain"))
+    headers = (("Host", "ai.localhost"), ("User-Agent", "sdk"), ("X-Author", "me"))
     request = masked(path, *headers)
     assert request.path == path
     assert tuple(request.headers.items()) == headers

@@ -10,15 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from support.echo import EVENT_STREAM, user_text
+from support.compatible_answers import user_text
+from support.echo import EVENT_STREAM
 from support.gate import Gate
 from support.openai_shapes import (
     JSONObject,
     completion,
     error_body,
-    first_chunk,
     last_chunk,
     message,
+    numbered_chunk,
     text_chunk,
     usage,
 )
@@ -43,7 +44,7 @@ def ended_by(count: int, ending: Ending, gate: Gate | None = None) -> Handler:
         await reply.head(200, EVENT_STREAM)
         for number in range(1, count + 1):
             async with _step(gate, number, reply):
-                await reply.event(text_chunk(model, numbered_text(received, number)))
+                await reply.event(numbered_chunk(model, user_text(received.json), number))
         async with _step(gate, count + 1, reply):
             await ending(model, reply)
 
@@ -190,8 +191,9 @@ def closes_before_head(cut: Cut = "close") -> Handler:
 
 def _frames(received: Received, count: int) -> list[JSONObject | str]:
     model = received.json["model"]
-    texts = [text_chunk(model, numbered_text(received, n)) for n in range(1, count + 1)]
-    return [first_chunk(model), *texts, last_chunk(model), "[DONE]"]
+    text = user_text(received.json)
+    texts = [numbered_chunk(model, text, number) for number in range(1, count + 1)]
+    return [*texts, last_chunk(model), "[DONE]"]
 
 
 def _text(frame: JSONObject | str) -> str:

@@ -15,8 +15,8 @@ from llm_gateway.bridge.server import InProcessServer
 from llm_gateway.bridge.sinks import StreamSink
 from llm_gateway.dispatch import Dispatcher
 from llm_gateway.entrance import Entrance
+from llm_gateway.http_wire import HttpWire
 from llm_gateway.upload import Upload
-from llm_gateway.wire import HttpWire
 
 HEADER = "x-break"
 
@@ -62,7 +62,7 @@ break_at(StreamSink, "write", lambda sink, data: b"break-write" in data)
 break_at(Upload, "__call__", lambda _, data: b"break-upload" in data)
 break_at(api, "parse_chat", lambda body: b"break-validation" in body)
 break_at(Dispatcher, "chat", lambda _, request, __: "break-dispatch" in str(request.body))
-break_at(OpenAIAdapter, "encode", lambda self: "break-encode" in str(self._call.body))
+break_at(OpenAIAdapter, "encode", lambda self: "break-encode" in str(self.call.body))
 break_at(OpenAIAdapter, "feed", lambda _, event: b"break-feed#2" in event.data)
 break_at(OpenAIAdapter, "decode", lambda _, body: b"break-decode" in body)
 break_at(HttpWire, "send", lambda _, request, __: b"break-wire" in request.body)

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from llm_gateway import sse
+from llm_gateway.adapters import KINDS, Kind
 from llm_gateway.config import Http
-from llm_gateway.dispatch import ChatRequest, Dispatcher, Reply, Trace
+from llm_gateway.dispatch import ChatRequest, Dispatcher, Reply
 from llm_gateway.errors import (
     GatewayError,
     UpstreamConnectionError,
 )
+from llm_gateway.memory import Memory
 from llm_gateway.routing import Catalogue
+from llm_gateway.trace import Trace
 from llm_gateway.wire import EVENT_STREAM
 from support.fakes import (
     FakeResponse,
@@ -25,7 +28,9 @@ from support.fakes import (
     chat_body,
     frame,
     make_config,
+    make_model,
     make_provider,
+    make_upstreams,
 )
 from support.openai_shapes import (
     chunk,
@@ -39,6 +44,8 @@ from support.openai_shapes import (
 
 JSON = "application/json"
 
+
+NOW = 1_763_700_000.9
 
 BROKEN = UpstreamConnectionError("The connection broke.", detail="reset by peer")
 
@@ -86,7 +93,10 @@ either_way = pytest.mark.parametrize("cut", [whole, byte_by_byte])
 
 @dataclass
 class Exchange:
-    """One exchange over a wire that gives one answer."""
+    """One exchange over a wire that gives one answer, and then ``more``.
+
+    A streamed one asks for the usage as well.
+    """
 
     answer: FakeResponse | Exception | asyncio.Event
     stream: bool = True
@@ -94,15 +104,24 @@ class Exchange:
     deadline: float = 10.0
     model: str = "m"
     body: dict[str, Any] = field(default_factory=chat_body)
+    more: tuple[FakeResponse | Exception | asyncio.Event, ...] = ()
+    kind: Kind = KINDS["openai"]
+    omit: tuple[str, ...] = ()
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
-        self.wire = FakeWire(self.answer)
+        self.wire = FakeWire(self.answer, *self.more)
         self.trace = Trace("req_test")
-        catalogue = Catalogue(make_config([make_provider(http=self.http)]), 0)
-        self.dispatcher = Dispatcher(catalogue, {"p": self.wire}, self.deadline)
+        config = make_config([make_provider(http=self.http)], [make_model(omit=self.omit)])
+        upstreams = make_upstreams(config, {"p": self.wire}, {"openai": self.kind})
+        self.dispatcher = Dispatcher(
+            Catalogue(config, 0), upstreams, self.deadline, self.memory, lambda: NOW
+        )
 
     async def reply(self) -> Reply:
         body = {**self.body, "stream": self.stream}
+        if self.stream:
+            body["stream_options"] = {"include_usage": True}
         return await self.dispatcher.chat(ChatRequest(body, self.model, self.stream), self.trace)
 
     async def pieces(self) -> AsyncGenerator[bytes]:

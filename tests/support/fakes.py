@@ -4,15 +4,28 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from llm_gateway.adapters import KINDS, Kind
 from llm_gateway.api.http import Headers
-from llm_gateway.config import Config, Gateway, Http, Model, Provider, Size
+from llm_gateway.config import (
+    Capability,
+    Config,
+    Credential,
+    Gateway,
+    Http,
+    Model,
+    OAuth,
+    Provider,
+    Size,
+)
 from llm_gateway.errors import UpstreamConnectionError
 from llm_gateway.patience import Patience
 from llm_gateway.secret import Secret
-from llm_gateway.wire import EVENT_STREAM, Label, UpstreamRequest
+from llm_gateway.upstream import Upstream, site_of
+from llm_gateway.wire import EVENT_STREAM, Label, UpstreamRequest, Wire
 
 type Piece = bytes | Exception | asyncio.Event
 type Step = Literal["whole", "start", "write", "end"]
@@ -181,9 +194,28 @@ def make_provider(
     http: Http | None = None,
     off: str | None = None,
     kind: str = "openai",
+    credentials: tuple[Credential, ...] | None = None,
+    ca_file: Path | None = None,
+    oauth: OAuth | None = None,
+    discover: bool = False,
 ) -> Provider:
-    """A provider of the kind ``openai`` that nothing can be sent to."""
-    return Provider(name, kind, base_url, Secret(key) if key else None, http or Http(), off)
+    """A provider of the kind ``openai`` that nothing can be sent to.
+
+    It has ``key``, which goes into the header ``authorization``, unless ``credentials`` are given.
+    """
+    if credentials is None:
+        credentials = (Credential("authorization", "Bearer ", Secret(key)),) if key else ()
+    return Provider(
+        name,
+        kind,
+        base_url,
+        http or Http(),
+        off,
+        credentials,
+        ca_file=ca_file,
+        oauth=oauth,
+        discover=discover,
+    )
 
 
 def make_model(
@@ -193,9 +225,11 @@ def make_model(
     model: str = "up-model",
     size: Size | None = None,
     priority: int = 1,
+    capabilities: Iterable[Capability] = (Capability.CHAT,),
+    omit: Iterable[str] = (),
 ) -> Model:
     """A model that clients call ``m`` and its provider ``up-model``."""
-    return Model(name, provider, model, size, priority)
+    return Model(name, provider, model, size, priority, frozenset(capabilities), frozenset(omit))
 
 
 def make_config(
@@ -214,6 +248,16 @@ def make_config(
         watched=(),
         warnings=warnings,
     )
+
+
+def make_upstreams(
+    config: Config, wires: Mapping[str, Wire], kinds: Mapping[str, Kind] = KINDS
+) -> dict[str, Upstream]:
+    """The providers of a configuration over these wires, by name."""
+    return {
+        name: Upstream(provider, kinds[provider.kind], site_of(provider), wires[name])
+        for name, provider in config.providers.items()
+    }
 
 
 def frame(data: object) -> bytes:

@@ -1,17 +1,14 @@
 """What OpenAI refuses in a chat completion request, checked with the official SDK's own types."""
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from openai.types import chat
 from openai.types.chat import completion_create_params as params
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from typing_extensions import is_typeddict
+from pydantic import TypeAdapter
 
 from support.openai_shapes import JSONObject, error_body
+from support.typed_dicts import first_fault, forbid_extra_keys
 
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
@@ -37,18 +34,7 @@ class Refused(Exception):
         self.body = error_body(text, param=param, code=code)
 
 
-def _forbid_extra_keys(package_name: str) -> None:
-    """Make pydantic refuse unknown keys in every TypedDict of a package of the SDK."""
-    package = importlib.import_module(package_name)
-    for module in pkgutil.walk_packages(package.__path__, package_name + "."):
-        for member in vars(importlib.import_module(module.name)).values():
-            if inspect.isclass(member) and is_typeddict(member):
-                config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-                setattr(member, "__pydantic_config__", config)  # noqa: B010 - not declared
-
-
-for _name in ("openai.types.chat", "openai.types.shared_params"):
-    _forbid_extra_keys(_name)
+forbid_extra_keys("openai.types.chat", "openai.types.shared_params")
 
 WHOLE: TypeAdapter[Any] = TypeAdapter(params.CompletionCreateParamsNonStreaming)
 STREAM: TypeAdapter[Any] = TypeAdapter(params.CompletionCreateParamsStreaming)
@@ -98,7 +84,7 @@ def _check_messages(body: JSONObject) -> None:
         raise Refused(400, "[] is too short - 'messages'", param="messages")
     for index, each in enumerate(messages):
         _check_message(each, f"messages[{index}]")
-    _check_tool_results(messages)
+    check_tool_results(messages)
 
 
 def _check_message(each: object, path: str) -> None:
@@ -118,30 +104,17 @@ def _check_message(each: object, path: str) -> None:
 
 
 def _validate(adapter: TypeAdapter[Any], value: object, path: str) -> None:
-    try:
-        _exhaust(adapter.validate_python(value, strict=True))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join([path, *map(str, first["loc"])]).strip(".")
-        text = f"Invalid value for '{where}': {first['msg']}"
-        if first["type"] == "extra_forbidden":
-            raise Refused(
-                400, f"Unknown parameter: '{where}'.", param=where, code="unknown_parameter"
-            ) from None
-        raise Refused(400, text, param=where) from None
+    fault = first_fault(adapter, value, path)
+    if fault is None:
+        return
+    where = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        raise Refused(400, f"Unknown parameter: '{where}'.", param=where, code="unknown_parameter")
+    raise Refused(400, f"Invalid value for '{where}': {fault['msg']}", param=where)
 
 
-def _exhaust(value: object) -> None:
-    """Walk a validated value: pydantic checks the items of an Iterable only on the way."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            _exhaust(item)
-    elif isinstance(value, Iterable) and not isinstance(value, str):
-        for item in value:
-            _exhaust(item)
-
-
-def _check_tool_results(messages: list[JSONObject]) -> None:
+def check_tool_results(messages: list[JSONObject]) -> None:
+    """Raises Refused where a result answers no call, or a call has no result."""
     unanswered: set[str] = set()
     for index, each in enumerate(messages):
         if each["role"] == "tool":
@@ -195,10 +168,11 @@ def _check_together(body: JSONObject) -> None:
         text = "'top_logprobs' is only allowed when 'logprobs' is enabled."
         raise Refused(400, text, param="top_logprobs")
     if (body.get("response_format") or {}).get("type") == "json_object":
-        _check_json_is_named(body["messages"])
+        check_json_is_named(body["messages"])
 
 
-def _check_json_is_named(messages: list[JSONObject]) -> None:
+def check_json_is_named(messages: list[JSONObject]) -> None:
+    """Raises Refused where JSON mode is asked for and nobody speaks of JSON."""
     if not any("json" in text.lower() for each in messages for text in texts(each)):
         text = (
             "'messages' must contain the word 'json' in some form, to use 'response_format' of "

@@ -107,6 +107,14 @@ def text_chunk(model: str, text: str) -> JSONObject:
     return chunk(model, {"content": text})
 
 
+def numbered_chunk(model: str, text: str, number: int) -> JSONObject:
+    """Return the chunk `number` of a text; the first one says who speaks."""
+    chunked = f"{text}#{number} "
+    if number == 1:
+        return chunk(model, {"role": "assistant", "content": chunked})
+    return text_chunk(model, chunked)
+
+
 def first_chunk(model: str) -> JSONObject:
     """Return the chunk that opens a text answer."""
     return chunk(model, {"role": "assistant", "content": "", "refusal": None})

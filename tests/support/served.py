@@ -35,6 +35,10 @@ from support.openai_shapes import (
 PROMPT = "canary-prompt"
 
 
+STREAMED = chat_body("canary-prompt", stream=True, stream_options={"include_usage": True})
+"""A request for a stream that counts."""
+
+
 ANSWER = json.dumps(completion("up", [message("canary-answer")], "stop", usage(3, 2))).encode()
 
 

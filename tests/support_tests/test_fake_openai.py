@@ -1,6 +1,7 @@
 """The fake provider refuses what OpenAI refuses, answers as OpenAI does, and obeys its scripts."""
 
 import asyncio
+import base64
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from support import behaviours
 from support.fake_openai import FakeOpenAI
 from support.gate import Gate
 from support.http1 import Malformed
+from support.pictures import JPEG
 from support.raw_http import RawConnection, json_request, request_bytes
 from support.recording_server import Handler, Received, Reply
 
@@ -145,7 +147,7 @@ async def test_the_default_answer_echoes_in_openais_shape(provider: FakeOpenAI) 
     status, body = await post(provider, chat_request(max_tokens=3))
     assert status == 200
     answer = ChatCompletion.model_validate(body, strict=True)
-    assert answer.choices[0].message.content == "You said: one"
+    assert answer.choices[0].message.content == "You said: one "
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.total_tokens) == (2, 5)
@@ -183,17 +185,22 @@ async def test_the_sdk_completes_a_round_of_tools(provider: FakeOpenAI, stream: 
         else:
             message = (await client.chat.completions.create(**first)).choices[0].message
         assert message.tool_calls is not None
-        call: Any = message.tool_calls[0]
-        assert json.loads(call.function.arguments) == {"q": "one two", "n": 1}
+        assert [json.loads(call.function.arguments) for call in message.tool_calls] == [
+            {"q": "one two", "n": 1},
+            {"q": "one two", "n": 1},
+        ]
         own: Any = message.model_dump(exclude_unset=True)
         for each in own["tool_calls"]:
             each.pop("index", None)
             each["function"].pop("parsed_arguments", None)
         own.pop("parsed", None)
-        result: Any = {"role": "tool", "tool_call_id": call.id, "content": "found"}
-        first["messages"] = [USER, own, result]
+        results: Any = [
+            {"role": "tool", "tool_call_id": call.id, "content": f"found {index}"}
+            for index, call in enumerate(message.tool_calls)
+        ]
+        first["messages"] = [USER, own, *results]
         second = await client.chat.completions.create(**first)
-        assert second.choices[0].message.content == "You said: one two"
+        assert second.choices[0].message.content == "The tools said: found 0, found 1"
 
 
 async def test_the_sdk_lists_models_and_sees_a_wrong_key(provider: FakeOpenAI) -> None:
@@ -346,3 +353,62 @@ async def test_a_handler_writes_any_bytes(provider: FakeOpenAI) -> None:
 
     with pytest.raises(Malformed):
         await events(provider, handler)
+
+
+@pytest.fixture
+async def painter() -> AsyncIterator[FakeOpenAI]:
+    async with FakeOpenAI(KEY, painters=("gpt-image-1", "dall-e-3")) as server:
+        yield server
+
+
+async def test_gpt_image_models_draw_in_base64(painter: FakeOpenAI) -> None:
+    async with sdk(painter) as client:
+        drawn = await client.images.generate(
+            model="gpt-image-1", prompt="a dot", n=2, output_format="jpeg"
+        )
+    assert drawn.data is not None
+    assert [base64.b64decode(each.b64_json or "") for each in drawn.data] == [JPEG, JPEG]
+    assert drawn.usage is not None
+    assert drawn.usage.total_tokens == 281
+
+
+@pytest.mark.parametrize(
+    ("form", "field"), [("url", "url"), ("b64_json", "b64_json"), (openai.omit, "url")]
+)
+async def test_dall_e_draws_as_it_is_asked_to(painter: FakeOpenAI, form: Any, field: str) -> None:
+    async with sdk(painter) as client:
+        drawn = await client.images.generate(model="dall-e-3", prompt="a dot", response_format=form)
+    assert drawn.data is not None
+    assert getattr(drawn.data[0], field)
+    assert drawn.data[0].revised_prompt == "A picture of a dot"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"response_format": "url"}, "Unknown parameter: 'response_format'"),
+        ({"style": "vivid"}, "Unknown parameter: 'style'"),
+        ({"seed": 1}, "Unknown parameter: 'seed'"),
+        ({"n": 11}, "Invalid 'n'"),
+        ({"stream": True}, "Invalid value for 'stream'"),
+        ({"prompt": 5}, "Invalid value for 'prompt'"),
+        ({"model": None}, "you must provide a model"),
+        ({"model": "dall-e-3", "n": 2}, "You must provide n=1"),
+        ({"model": "dall-e-3", "output_format": "png"}, "Unknown parameter: 'output_format'"),
+    ],
+)
+async def test_what_openai_does_not_draw_is_refused(
+    painter: FakeOpenAI, fields: dict[str, object], text: str
+) -> None:
+    body = {"model": "gpt-image-1", "prompt": "a dot", **fields}
+    request = json_request("/v1/images/generations", body, host=HOST, token=KEY)
+    status, refusal = await post(painter, request)
+    assert status == 400
+    assert text in refusal["error"]["message"]
+
+
+async def test_pictures_may_be_scripted(painter: FakeOpenAI) -> None:
+    painter.script_pictures("own", behaviours.error_json(500))
+    async with sdk(painter) as client:
+        with pytest.raises(openai.InternalServerError):
+            await client.images.generate(model="own", prompt="a dot")

@@ -1,19 +1,31 @@
-"""Between OpenAI's format and each provider's: one table, one module per wire format.
+"""Between OpenAI's format and each provider's: a row per kind of provider.
 
-``providers`` is the table. Adding an OpenAI-compatible provider is one row there; adding a wire
-format is a module with an :class:`~llm_gateway.adapters.contract.Adapter` and a line in
-``FORMATS``.
+A package per wire format has an :class:`~llm_gateway.adapters.contract.Adapter`, its tables of
+fields, and the rows of the kinds that speak it; ``KINDS`` collects them. A provider that speaks a
+format which is there already is one row in that package.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from llm_gateway.adapters.contract import Adapter, AdapterFactory, Call
-from llm_gateway.adapters.openai import OpenAIAdapter
+from llm_gateway.adapters import openai
+from llm_gateway.adapters.kinds import Kind
+from llm_gateway.config import ProviderDefaults
 
-FORMATS: Mapping[str, AdapterFactory] = {
-    "openai": OpenAIAdapter,
-    "echo": OpenAIAdapter,
-}
-"""Wire format by provider kind. The demo provider speaks OpenAI's."""
+_DEMO = Kind(
+    title="Demo",
+    reference="",
+    keys="",
+    defaults=ProviderDefaults(None, lists_models=False),
+    chat=openai.OpenAIAdapter,
+    fields=openai.FIELDS,
+)
 
-__all__ = ["FORMATS", "Adapter", "AdapterFactory", "Call"]
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        **openai.KINDS,
+        "echo": _DEMO,
+    }
+)
+
+__all__ = ["KINDS", "Kind"]

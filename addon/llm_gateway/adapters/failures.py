@@ -1,21 +1,36 @@
 """One reading of providers' error replies, whatever envelope they come in.
 
 Providers put the real failure in different places: in the HTTP status, in ``error.code`` of a body
-with HTTP status 200 (OpenRouter does, once a model has started), in the first event of a stream.
+with HTTP status 200, in the first event of a stream, in an error that is wrapped in another one.
 :func:`classify` takes them all and answers with one :class:`~llm_gateway.errors.UpstreamError`.
+
+What a number or a word means to one provider alone, that provider's package knows. It says so with
+``retry`` and ``retry_after``, or with an ``error`` whose ``code`` is a word that is understood
+here: ``context_length_exceeded``, ``content_policy_violation``, ``insufficient_quota``.
 """
 
-import email.utils
-import math
 import re
 import time
-from collections.abc import Mapping
-from datetime import UTC
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
+from llm_gateway.adapters import error_words as words
+from llm_gateway.adapters.error_bodies import (
+    MAX_MESSAGE,
+    as_error_object,
+    as_status,
+    embedded_status,
+    error_object,
+    error_text,
+    layers,
+    sentence,
+    status_in_text,
+)
+from llm_gateway.adapters.hints import duration, hint, seconds_until_midnight, sensible
+from llm_gateway.adapters.redaction import redact
+from llm_gateway.adapters.translating import object_in
 from llm_gateway.errors import (
     Retry,
     UpstreamAuthError,
@@ -26,186 +41,278 @@ from llm_gateway.errors import (
     UpstreamUnavailable,
 )
 
-MAX_MESSAGE = 500
+__all__ = [
+    "MAX_MESSAGE",
+    "as_error_object",
+    "classify",
+    "duration",
+    "error_object",
+    "error_text",
+    "hint",
+    "redact",
+    "seconds_until_midnight",
+]
 
-_SECRETS = re.compile(
-    r"(?<!\w)(?:sk|gsk|xai|key|pk|rk)[-_][\w*.-]{6,}|AIza[\w-]{20,}|(?i:bearer)\s+\S+"
-)
-_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
-_AUTH = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
-_TRANSIENT_4XX = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY}
-_ELSEWHERE_4XX = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
-_NO_QUOTA = {"insufficient_quota", "credit_balance_exhausted"}
-_STATUS_OF = {
-    "invalid_request_error": 400,
-    "context_length_exceeded": 400,
-    "invalid_api_key": 401,
-    "authentication_error": 401,
-    "insufficient_quota": 429,
-    "model_not_found": 404,
-    "rate_limit_exceeded": 429,
-    "rate_limit_error": 429,
-    "server_error": 500,
-    "api_error": 500,
-    "overloaded_error": 503,
-    "server_is_overloaded": 503,
-}
-"""The status that belongs to an error's ``code`` or ``type`` where no number says it."""
 _CLIENT_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 600)
-_NONSTANDARD_5XX = 520
-"""From here on Cloudflare's and Anthropic's own: no HTTP client knows their reason phrases."""
+_KNOWN = {status.value for status in HTTPStatus}
+_AUTH = {401, 402, 403, 407}
+_BUSY = {498, 499}
+"""None of HTTP's own: no capacity at the moment, and a request that the provider cancelled."""
+_TRANSIENT_4XX = {408, 409, 425}
+_ELSEWHERE_4XX = {404, 405, 410, 413, 424, 451}
+"""The model, the method, the size or the region is not for this provider, but maybe for another."""
+
+_CONTENT_POLICY_STATUSES = {400, 403, 422}
+_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-def classify(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> UpstreamError:
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A reply as read: what it says, and what its adapter and its headers say about it.
+
+    ``errors`` is the reply's error and those inside it, the innermost first.
+    """
+
+    status: int
+    errors: Sequence[Mapping[str, Any]]
+    message: str
+    type: str | None
+    code: str | None
+    param: str | None
+    decided: Retry | None
+    should_retry: str
+    given_wait: float | None
+    wait: float | None
+
+    @property
+    def names(self) -> set[str]:
+        """What it is called, as far as words are given for it."""
+        return {name for name in (self.code, self.type) if name is not None}
+
+    @property
+    def detail(self) -> str:
+        """For the log: the provider's code, but not its sentence, which may repeat the prompt."""
+        named = f" {self.code}" if self.code is not None and _CODE.fullmatch(self.code) else ""
+        return f"provider answered {self.status}{named}"
+
+    def retry(self, usual: Retry) -> Retry:
+        """What may mend it: the adapter knows best, then the provider, then the status.
+
+        A provider that says no more than "do not retry" speaks for itself alone.
+        """
+        if self.decided is not None:
+            return self.decided
+        if self.should_retry == "true":
+            return Retry.HERE
+        if self.should_retry == "false" and usual is Retry.HERE:
+            return Retry.ELSEWHERE
+        return usual
+
+
+def classify(
+    status: int,
+    headers: Mapping[str, str],
+    error: Mapping[str, Any],
+    *,
+    retry: Retry | None = None,
+    retry_after: float | None = None,
+    now: float | None = None,
+) -> UpstreamError:
     """The failure that a reply with this HTTP status and this ``error`` object stands for.
 
-    ``error`` is the reply's error object, ``{}`` if it had none. A numeric ``code`` in it between
-    400 and 599 says more than the HTTP status does.
+    ``error`` is the reply's error object (see ``error_object``), ``{}`` if it had none. A number in
+    it between 400 and 599 says more than the HTTP status does, and an error inside it says more
+    than itself. ``retry`` and ``retry_after`` (seconds) are what the adapter knows better; ``now``,
+    in seconds since the epoch, is what dates in the reply are compared with.
     """
-    status = _embedded_status(error, status) or status
-    message = error_text(error)
-    code = _text(error.get("code"))
-    detail = _detail(status, code)
-    if status in _AUTH:
-        return UpstreamAuthError(
-            f"The provider refused the gateway's own credentials or account (status {status}).",
-            detail=detail,
-        )
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return UpstreamRateLimited(
-            message or "The provider's rate limit is reached.",
-            type=code if code in _NO_QUOTA else None,
-            code=code if code in _NO_QUOTA else None,
-            retry=Retry.ELSEWHERE if code in _NO_QUOTA else None,
-            retry_after=retry_after(headers, time.time()),
-            detail=detail,
-        )
-    if status in _CLIENT_ERRORS:
-        return _client_error(status, error, message, detail)
-    if status in _SERVER_ERRORS:
-        return UpstreamUnavailable(
-            message or f"The provider failed with status {status}.",
-            status=status if status < _NONSTANDARD_5XX else HTTPStatus.SERVICE_UNAVAILABLE,
-            retry_after=retry_after(headers, time.time()),
-            detail=detail,
-        )
-    return UpstreamInvalidResponse(
-        message or f"The provider answered with status {status}, which is not an answer.",
-        detail=detail,
+    errors = layers(error)[::-1]
+    if retry_after is None:
+        wait = hint(headers, error, time.time() if now is None else now)
+    else:
+        wait = retry_after = sensible(retry_after)
+    failure = _Failure(
+        status=_status_of(status, errors),
+        errors=errors,
+        message=error_text(error),
+        type=_word(errors, "type"),
+        code=_word(errors, "code"),
+        param=_word(errors, "param"),
+        decided=retry,
+        should_retry=headers.get("x-should-retry", "").strip().lower(),
+        given_wait=retry_after,
+        wait=wait,
     )
+    return next(read(failure) for applies, read in _READINGS if applies(failure))
 
 
-def _detail(status: int, code: str | None) -> str:
-    """For the log: the provider's code, but not its sentence, which may repeat the prompt."""
-    named = f" {code}" if code is not None and _CODE.fullmatch(code) else ""
-    return f"provider answered {status}{named}"
+def _status_of(status: int, errors: Sequence[Mapping[str, Any]]) -> int:
+    """The status that counts; ``errors`` has the innermost first.
+
+    An error that came with an HTTP status of its own need not be asked for its name, and a 4xx is
+    believed: its sentence may well be about the status of a picture's URL.
+    """
+    numbers = (embedded_status(error) for error in errors)
+    told = next((number for number in numbers if number is not None), status)
+    if told in _CLIENT_ERRORS:
+        return told
+    named = errors[:-1] if told in _SERVER_ERRORS else errors
+    names = (error.get(name) for error in named for name in ("code", "type", "status"))
+    in_names = (words.STATUS_OF.get(name) for name in names if isinstance(name, str))
+    in_text = (status_in_text(sentence(error)) for error in errors)
+    return next(filter(None, (*in_names, *in_text)), told)
 
 
-def _client_error(
-    status: int, error: Mapping[str, Any], message: str, detail: str
-) -> UpstreamRejected:
-    retry = Retry.NEVER
-    if status in _TRANSIENT_4XX:
-        retry = Retry.HERE
-    elif status in _ELSEWHERE_4XX:
-        retry = Retry.ELSEWHERE
-    code = error.get("code")
+def _word(errors: Sequence[Mapping[str, Any]], name: str) -> str | None:
+    """The innermost string of this name; a status in digits is none, nor is a whole text."""
+    values = (error.get(name) for error in errors)
+    texts = (value for value in values if isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE)
+    return next((redact(text) for text in texts if as_status(text) is None), None)
+
+
+def _is_about_content(failure: _Failure) -> bool:
+    if failure.names & words.CONTENT_POLICY_NAMES:
+        return True
+    if failure.status not in _CONTENT_POLICY_STATUSES:
+        return False
+    flagged = any(
+        words.MODERATION_FIELDS & object_in(error, "metadata").keys() for error in failure.errors
+    )
+    return flagged or words.CONTENT_POLICY_WORDS.search(failure.message) is not None
+
+
+def _refused_content(failure: _Failure) -> UpstreamError:
+    """The same everywhere: who goes from provider to provider with it is shut out by them all."""
+    filtered = words.CONTENT_FILTER in failure.names
     return UpstreamRejected(
-        message or f"The provider refused the request with status {status}.",
-        status=status,
-        type=_text(error.get("type")),
-        code=_text(code),
-        param=_text(error.get("param")),
-        retry=retry,
-        detail=detail,
+        failure.message or "The provider refused the content of the request.",
+        code=words.CONTENT_FILTER if filtered else words.CONTENT_POLICY,
+        param=failure.param,
+        retry=failure.decided or Retry.NEVER,
+        retry_after=failure.given_wait,
+        detail=failure.detail,
     )
 
 
-def error_object(body: bytes) -> dict[str, Any]:
-    """The ``error`` object of a reply body; ``{}`` when there is none to be read.
-
-    Takes ``{"error": {…}}``, ``{"error": "sentence"}``, a bare ``{"message": …}`` and, as Google's
-    compatible endpoint sends it, any of them inside a list.
-    """
-    try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    if isinstance(reply, list) and reply:
-        reply = reply[0]
-    if not isinstance(reply, dict):
-        return {}
-    return as_error_object(reply.get("error", reply))
+def _is_too_long(failure: _Failure) -> bool:
+    if failure.status in _AUTH or failure.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return False
+    if failure.names & words.CONTEXT_LENGTH_NAMES:
+        return True
+    return words.CONTEXT_LENGTH_WORDS.search(failure.message) is not None
 
 
-def as_error_object(error: object) -> dict[str, Any]:
-    """The value of an ``error`` key as an object; a bare sentence becomes its message."""
-    if isinstance(error, dict):
-        return error
-    return {"message": error} if isinstance(error, str) else {}
+def _too_long(failure: _Failure) -> UpstreamError:
+    return UpstreamRejected(
+        failure.message or "The request is longer than the model's context.",
+        code=words.CONTEXT_LENGTH,
+        param=failure.param,
+        retry=failure.decided or Retry.ELSEWHERE,
+        retry_after=failure.given_wait,
+        detail=failure.detail,
+    )
 
 
-def error_text(error: Mapping[str, Any]) -> str:
-    """The provider's sentence, fit for a client: no key in it, and not endless."""
-    message = error.get("message")
-    return redact(message)[:MAX_MESSAGE] if isinstance(message, str) else ""
+def _no_access(failure: _Failure) -> UpstreamError:
+    return UpstreamAuthError(
+        f"The provider refused the gateway's own credentials or account (status {failure.status}).",
+        retry=failure.retry(Retry.ELSEWHERE),
+        retry_after=failure.wait,
+        detail=failure.detail,
+    )
 
 
-def redact(text: str) -> str:
-    """``text`` with everything that looks like a credential masked."""
-    return _SECRETS.sub("***", text)
+def _is_above_the_limit(failure: _Failure) -> bool:
+    """Whether a rate limit is below what this one request needs: then no wait mends it."""
+    if failure.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return False
+    numbers = words.LIMIT_AND_NEED.search(failure.message)
+    above = numbers is not None and int(numbers[2]) > int(numbers[1])
+    return above or words.TOO_LARGE_WORDS.search(failure.message) is not None
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """The provider's hint in seconds: ``retry-after-ms``, or ``retry-after`` (RFC 9110 §10.2.3).
-
-    Anything that is not a positive, finite time in the future counts as no hint. ``now`` is in
-    seconds since the epoch.
-    """
-    milliseconds = _positive(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _positive(value)
-    if seconds is not None or value is None:
-        return seconds
-    try:
-        date = email.utils.parsedate_to_datetime(value)
-        # The obsolete asctime form names no zone and means GMT (RFC 9110 §5.6.7).
-        when = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return when - now if when > now else None
+def _above_the_limit(failure: _Failure) -> UpstreamError:
+    """413, as others say it: to wait would help neither the client nor the target."""
+    return UpstreamRejected(
+        failure.message,
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        type=failure.type,
+        code=failure.code,
+        retry=failure.decided or Retry.ELSEWHERE,
+        retry_after=failure.given_wait,
+        detail=failure.detail,
+    )
 
 
-def _positive(value: str | None) -> float | None:
-    if value is None or not _NUMBER.fullmatch(value.strip()):
-        return None
-    number = float(value)
-    return number if 0 < number < math.inf else None
+def _limited(failure: _Failure) -> UpstreamError:
+    """A limit of a day or more is not waited for, whenever it ends."""
+    spent = next(iter(failure.names & words.NO_QUOTA), None)
+    if spent or words.LONG_PERIOD.search(failure.message):
+        retry = failure.decided or Retry.ELSEWHERE
+    else:
+        retry = failure.retry(Retry.HERE)
+    return UpstreamRateLimited(
+        failure.message or "The provider's rate limit is reached.",
+        type=spent,
+        code=spent,
+        retry=retry,
+        retry_after=failure.wait,
+        detail=failure.detail,
+    )
 
 
-def _embedded_status(error: Mapping[str, Any], status: int) -> int | None:
-    """A status in the error object itself; its name is asked only where HTTP said success."""
-    for value in (error.get("code"), error.get("status_code"), error.get("status")):
-        number = _as_status(value)
-        if number is not None:
-            return number
-    if status >= HTTPStatus.BAD_REQUEST:
-        return None
-    names = (error.get("code"), error.get("type"))
-    return next((_STATUS_OF[n] for n in names if isinstance(n, str) and n in _STATUS_OF), None)
+def _unavailable(failure: _Failure) -> UpstreamError:
+    """Statuses that are not of HTTP become 503: no client knows them."""
+    known = failure.status in _KNOWN and failure.status in _SERVER_ERRORS
+    return UpstreamUnavailable(
+        failure.message or f"The provider failed with status {failure.status}.",
+        status=failure.status if known else None,
+        retry=failure.retry(Retry.HERE),
+        retry_after=failure.wait,
+        detail=failure.detail,
+    )
 
 
-def _as_status(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value[:4])
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if value in _CLIENT_ERRORS or value in _SERVER_ERRORS else None
+def _rejected(failure: _Failure) -> UpstreamError:
+    """A wait is told only where the same request may pass after it."""
+    usual = Retry.NEVER
+    if failure.status in _TRANSIENT_4XX:
+        usual = Retry.HERE
+    elif failure.status in _ELSEWHERE_4XX:
+        usual = Retry.ELSEWHERE
+    retry = failure.retry(usual)
+    missing = failure.status == HTTPStatus.NOT_FOUND and "model" in failure.message.lower()
+    return UpstreamRejected(
+        failure.message or f"The provider refused the request with status {failure.status}.",
+        status=failure.status if failure.status in _KNOWN else None,
+        type=failure.type,
+        code=failure.code or (words.MODEL_NOT_FOUND if missing else None),
+        param=failure.param,
+        retry=retry,
+        retry_after=failure.wait if retry is Retry.HERE else failure.given_wait,
+        detail=failure.detail,
+    )
 
 
-def _text(value: object) -> str | None:
-    return redact(value)[:MAX_MESSAGE] if isinstance(value, str) else None
+def _no_answer(failure: _Failure) -> UpstreamError:
+    return UpstreamInvalidResponse(
+        failure.message
+        or f"The provider answered with status {failure.status}, which is not an answer.",
+        retry=failure.retry(Retry.HERE),
+        retry_after=failure.wait,
+        detail=failure.detail,
+    )
+
+
+_READINGS: tuple[tuple[Callable[[_Failure], bool], Callable[[_Failure], UpstreamError]], ...] = (
+    (_is_about_content, _refused_content),
+    (_is_too_long, _too_long),
+    (_is_above_the_limit, _above_the_limit),
+    (lambda failure: failure.status in _AUTH, _no_access),
+    (lambda failure: failure.status == HTTPStatus.TOO_MANY_REQUESTS, _limited),
+    (lambda failure: failure.status in _BUSY, _unavailable),
+    (lambda failure: failure.status in _SERVER_ERRORS, _unavailable),
+    (lambda failure: failure.status in _CLIENT_ERRORS, _rejected),
+    (lambda _: True, _no_answer),
+)
+"""What is asked of a failure, in this order, and what it then is."""

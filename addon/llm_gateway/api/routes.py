@@ -14,6 +14,8 @@ class Endpoint(enum.Enum):
     MODELS = "models"
     MODEL = "model"
     CHAT = "chat"
+    IMAGES = "images"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Route:
 
 
 _CHAT = Route(Endpoint.CHAT, "POST")
+_IMAGES = Route(Endpoint.IMAGES, "POST")
 _MODELS = Route(Endpoint.MODELS, "GET")
 _PING = "/ping"
 _ROUTES = {
@@ -39,6 +42,9 @@ _ROUTES = {
     "/v1/models": _MODELS,
     "/chat/completions": _CHAT,
     "/v1/chat/completions": _CHAT,
+    "/images/generations": _IMAGES,
+    "/v1/images/generations": _IMAGES,
+    "/image": Route(Endpoint.PICTURE, "POST"),
 }
 _MODEL_PREFIXES = ("/v1/models/", "/models/")
 

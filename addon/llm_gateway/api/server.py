@@ -6,6 +6,7 @@ ours a 500. Once an answer has started it is ended properly, and how it ended is
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -15,14 +16,27 @@ import orjson
 
 from llm_gateway.api import routes
 from llm_gateway.api.http import ClientRequest, Headers, Sink
+from llm_gateway.api.images import images_reply, parse_images, parse_picture, picture_reply
 from llm_gateway.api.routes import Endpoint
 from llm_gateway.api.validation import parse_chat
-from llm_gateway.dispatch import Reply, Trace
-from llm_gateway.errors import GatewayError, InternalError, shown
+from llm_gateway.dispatch import Reply
+from llm_gateway.errors import (
+    GatewayError,
+    InternalError,
+    RequestError,
+    UpstreamUnsupported,
+    shown,
+)
 from llm_gateway.runtime import Runtime
+from llm_gateway.trace import Trace
 
 logger = logging.getLogger(__name__)
 
+MAX_FIELD = 1024
+_OURS = (RequestError, UpstreamUnsupported)
+"""Failures whose ``param`` is ours to log; a provider's may repeat what the client wrote."""
+
+_INDEX = re.compile(r"\[\d+\]")
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that left before the answer was complete; only ever logged."""
 
@@ -93,6 +107,12 @@ class Api:
                 return _json(runtime.catalogue.entry(route.model or ""))
             case Endpoint.CHAT:
                 return await runtime.dispatcher.chat(parse_chat(request.body), trace)
+            case Endpoint.IMAGES:
+                asked = parse_images(request.body)
+                return images_reply(asked, await runtime.dispatcher.images(asked, trace))
+            case Endpoint.PICTURE:
+                drawn = await runtime.dispatcher.images(parse_picture(request.body), trace)
+                return picture_reply(drawn)
 
     async def _send(self, sink: Sink, reply: Reply, trace: Trace, progress: _Progress) -> None:
         headers = (("content-type", reply.content_type), *_headers(trace))
@@ -125,6 +145,8 @@ class Api:
         words.append(str(progress.status))
         if trace.failure is not None:
             words.append(trace.failure.code or trace.failure.type)
+            if trace.failure.param and isinstance(trace.failure, _OURS):
+                words.append(shown(trace.failure.param))
             if trace.failure.detail:
                 words.append(f"({trace.failure.detail})")
         if progress.first_byte is not None:
@@ -142,7 +164,19 @@ def _headers(trace: Trace) -> Headers:
             ("x-ai-proxy-model", trace.target),
             ("x-ai-proxy-attempts", str(trace.attempts)),
         )
+    if trace.dropped:
+        headers += (("x-ai-proxy-dropped", _as_field(trace.dropped)),)
     return headers
+
+
+def _as_field(places: tuple[str, ...]) -> str:
+    """A list in a header: printable ASCII, and not endless; the client chose the names.
+
+    Places that differ only in an index are one: a long chat repeats itself.
+    """
+    text = ", ".join(dict.fromkeys(_INDEX.sub("[]", place) for place in places))
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:MAX_FIELD])
+    return plain if len(text) <= MAX_FIELD else f"{plain}..."
 
 
 def _json(value: object) -> Reply:

@@ -9,36 +9,25 @@ from typing import Any
 
 import orjson
 
+from llm_gateway import faults
 from llm_gateway.dispatch import ChatRequest
 from llm_gateway.errors import RequestError
-
-_NAMES = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number",
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}
+from llm_gateway.nesting import MAX_DEPTH, too_deep
 
 
 def parse_chat(body: bytes) -> ChatRequest:
     """The request in ``body``. Raises RequestError (400) that names the field at fault."""
-    request = _parse_object(body)
-    model = _required(request, "model")
-    if not isinstance(model, str):
-        raise _invalid_type("model", "a string", model)
-    if not model:
-        raise _invalid_value("model", "a non-empty string")
-    _check_messages(_required(request, "messages"))
+    request = parse_object(body)
+    model = faults.filled(faults.required(request, "model"), "model")
+    _check_messages(faults.required(request, "messages"))
     stream = request.get("stream")
-    if stream is not None and not isinstance(stream, bool):
-        raise _invalid_type("stream", "a boolean", stream)
+    if stream is not None:
+        faults.boolean(stream, "stream")
     return ChatRequest(body=request, model=model, stream=bool(stream))
 
 
-def _parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in ``body``. Raises RequestError (400) where there is none."""
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -50,15 +39,22 @@ def _parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise RequestError(
             400,
-            f"Invalid type for the body: expected an object, but got {_name(request)} instead.",
+            "Invalid type for the body: expected an object, "
+            f"but got {faults.name_of(request)} instead.",
             code="invalid_type",
+        )
+    if too_deep(body, request):
+        raise RequestError(
+            400,
+            "We could not take the JSON body of your request: it is nested too deeply. "
+            f"At most {MAX_DEPTH} levels are possible.",
         )
     return request
 
 
 def _check_messages(messages: object) -> None:
     if not isinstance(messages, list):
-        raise _invalid_type("messages", "an array of objects", messages)
+        raise faults.invalid_type("messages", "an array of objects", messages)
     if not messages:
         raise RequestError(
             400,
@@ -68,43 +64,6 @@ def _check_messages(messages: object) -> None:
             param="messages",
         )
     for index, message in enumerate(messages):
-        _check_message(f"messages[{index}]", message)
-
-
-def _check_message(where: str, message: object) -> None:
-    if not isinstance(message, dict):
-        raise _invalid_type(where, "an object", message)
-    role = _required(message, "role", f"{where}.role")
-    if not isinstance(role, str):
-        raise _invalid_type(f"{where}.role", "a string", role)
-
-
-def _required(fields: dict[str, Any], name: str, where: str | None = None) -> object:
-    if name not in fields:
-        where = where or name
-        raise RequestError(
-            400,
-            f"Missing required parameter: '{where}'.",
-            code="missing_required_parameter",
-            param=where,
-        )
-    return fields[name]
-
-
-def _invalid_type(where: str, expected: str, got: object) -> RequestError:
-    return RequestError(
-        400,
-        f"Invalid type for '{where}': expected {expected}, but got {_name(got)} instead.",
-        code="invalid_type",
-        param=where,
-    )
-
-
-def _invalid_value(where: str, expected: str) -> RequestError:
-    return RequestError(
-        400, f"Invalid value for '{where}': expected {expected}.", code="invalid_value", param=where
-    )
-
-
-def _name(value: object) -> str:
-    return _NAMES[type(value)]
+        where = f"messages[{index}]"
+        fields = faults.mapping(message, where)
+        faults.string(faults.required(fields, "role", f"{where}.role"), f"{where}.role")

@@ -2,11 +2,15 @@
 
 from llm_gateway.config.loader import DEMO_SOURCE, demo, load
 from llm_gateway.config.values import (
+    Capability,
     Config,
     ConfigError,
+    Credential,
+    CredentialDefaults,
     Gateway,
     Http,
     Model,
+    OAuth,
     Problem,
     Provider,
     ProviderDefaults,
@@ -15,11 +19,15 @@ from llm_gateway.config.values import (
 
 __all__ = [
     "DEMO_SOURCE",
+    "Capability",
     "Config",
     "ConfigError",
+    "Credential",
+    "CredentialDefaults",
     "Gateway",
     "Http",
     "Model",
+    "OAuth",
     "Problem",
     "Provider",
     "ProviderDefaults",

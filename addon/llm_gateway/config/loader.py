@@ -11,7 +11,14 @@ from llm_gateway.config.gateway import gateway
 from llm_gateway.config.models import ModelsReader, usability_warning
 from llm_gateway.config.nodes import parse
 from llm_gateway.config.providers import ECHO, ProvidersReader
-from llm_gateway.config.values import Config, ConfigError, Problem, Provider, ProviderDefaults
+from llm_gateway.config.values import (
+    Config,
+    ConfigError,
+    Model,
+    Problem,
+    Provider,
+    ProviderDefaults,
+)
 
 DEMO_SOURCE = "built-in demo"
 DEMO = f"""
@@ -26,14 +33,13 @@ models:
 def load(
     path: Path,
     environ: Mapping[str, str],
-    known: Mapping[str, ProviderDefaults],
-    kinds: Collection[str],
+    kinds: Mapping[str, ProviderDefaults],
 ) -> Config:
     """The configuration in the file at `path`.
 
     `environ` is the process environment; `.env` beside the file, and then `.env` in the working
-    directory, add what it lacks. `known` are the provider names that bring defaults, `kinds` the
-    wire formats there are. Raises `ConfigError` with every problem found.
+    directory, add what it lacks. `kinds` are the kinds of providers there are; a provider
+    named like a kind is of that kind. Raises `ConfigError` with every problem found.
     """
     # One directory under two names is one.
     dotenvs = {dotenv.absolute(): dotenv for dotenv in (path.parent / ".env", Path(".env"))}
@@ -44,7 +50,7 @@ def load(
         raise ConfigError((*error.problems, *malformed)) from None
     report = Report(str(path), environment)
     watched = (path.absolute(), *dotenvs)
-    return _config(text, report, malformed, _Document(ProvidersReader(known, kinds), watched))
+    return _config(text, report, malformed, _Document(ProvidersReader(kinds), watched))
 
 
 def demo(directory: Path, environ: Mapping[str, str]) -> Config:
@@ -56,7 +62,9 @@ def demo(directory: Path, environ: Mapping[str, str]) -> Config:
     dotenv = directory / ".env"
     environment, malformed = read_environment([dotenv], environ)
     report = Report(DEMO_SOURCE, environment)
-    document = _Document(ProvidersReader({}, (ECHO,)), (dotenv.absolute(),))
+    document = _Document(
+        ProvidersReader({ECHO: ProviderDefaults(None, lists_models=False)}), (dotenv.absolute(),)
+    )
     return _config(DEMO, report, malformed, document)
 
 
@@ -70,19 +78,36 @@ class _Document:
     def __call__(self, cursor: Cursor) -> Config | None:
         """The configuration, or None, with problems noted, if a section cannot be read."""
         sections = cursor.fields(
-            {"gateway": gateway, "providers": itself, "models": itself},
-            required=("providers", "models"),
+            {"gateway": gateway, "providers": itself, "models": itself}, required=("providers",)
         )
         front = sections.get("gateway") or gateway(Cursor(ABSENT, "gateway", 0, cursor.report))
         declared, providers = self._providers(sections.get("providers"))
-        place: Cursor | None = sections.get("models")
-        models = place.attempt(ModelsReader(declared)) if place else None
+        models = self._models(cursor, sections.get("models"), declared, providers)
         report = cursor.report
         if report.problems or providers is None or models is None:
             return None
         unusable = usability_warning(models, providers)
         warnings = (*report.warnings, *([unusable] if unusable else []))
         return Config(front, providers, models, report.file, self.watched, warnings)
+
+    def _models(
+        self,
+        cursor: Cursor,
+        place: Cursor | None,
+        declared: Collection[str],
+        providers: Mapping[str, Provider] | None,
+    ) -> tuple[Model, ...] | None:
+        if place is not None:
+            kinds = self.providers_reader.kinds
+            draw_nothing = {p.name for p in (providers or {}).values() if not kinds[p.kind].draws}
+            return place.attempt(ModelsReader(declared, draw_nothing))
+        # One that could not be read may have had a mind to list its own.
+        if providers is not None and (
+            len(providers) < len(declared) or any(each.discover for each in providers.values())
+        ):
+            return ()
+        cursor.problem("required key 'models' is missing")
+        return None
 
     def _providers(
         self, place: Cursor | None

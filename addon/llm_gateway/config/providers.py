@@ -1,36 +1,38 @@
 """The `providers` section."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from llm_gateway.config import scalars
-from llm_gateway.config.cursor import Cursor, Invalid, did_you_mean, itself, plain, scalar
+from llm_gateway.config.cursor import (
+    Cursor,
+    Invalid,
+    Reader,
+    did_you_mean,
+    itself,
+    plain,
+    scalar,
+)
+from llm_gateway.config.headers import headers
 from llm_gateway.config.hosts import base_url
-from llm_gateway.config.nodes import ScalarNode, quote
-from llm_gateway.config.values import Http, Provider, ProviderDefaults
-from llm_gateway.secret import Secret
+from llm_gateway.config.keys import Keys
+from llm_gateway.config.nodes import quote
+from llm_gateway.config.values import Http, OAuth, Provider, ProviderDefaults
 
 ECHO = "echo"
 ECHO_URL = "http://echo.invalid/v1"
 """Nothing is ever sent there; the top-level domain is reserved for that (RFC 6761 §6.4)."""
 
 
-class Key(NamedTuple):
-    """A provider's key; or none, and then perhaps the reason that the provider is off."""
-
-    secret: Secret | None = None
-    off: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class ProvidersReader:
-    """Reads the section, given the known providers by name and the kinds there are."""
+    """Reads the section, given the kinds of providers there are."""
 
-    known: Mapping[str, ProviderDefaults]
-    kinds: Collection[str]
+    kinds: Mapping[str, ProviderDefaults]
 
     def __call__(self, cursor: Cursor) -> Mapping[str, Provider]:
         """The valid providers by name; a warning for each one that is switched off."""
@@ -52,75 +54,105 @@ class ProvidersReader:
             scalars.provider_name(name)
         except ValueError as error:
             raise Invalid(f"expected {error}") from None
-        values = cursor.fields(
-            {
-                "kind": scalar(scalars.choice(self.kinds)),
-                "base_url": itself,
-                "api_key": itself,
-                "http": _http,
-            }
-        )
-        kind = values.get("kind") or self._default_kind(cursor, name)
+        kind = self._kind(name, cursor)
         if kind is None:
+            if "http" in cursor.entries():  # needs no kind, and may have problems of its own
+                cursor.entries()["http"].attempt(_http)
             return None
-        address = self._base_url(cursor, values, name, kind)
-        key = self._key(cursor, values, name, kind)
-        if address is None or key is None:
-            return None
-        return Provider(name, kind, address, key.secret, values.get("http", Http()), key.off)
+        return _Reader(name, kind, self.kinds[kind], cursor).read()
 
-    def _default_kind(self, cursor: Cursor, name: str) -> str | None:
-        if "kind" in cursor.entries():  # and so is a problem already
-            return None
-        if name in self.known:
-            return self.known[name].kind
+    def _kind(self, name: str, cursor: Cursor) -> str | None:
+        place = cursor.entries().get("kind")
+        if place is not None:
+            return place.attempt(scalar(scalars.choice(self.kinds)))
+        if name in self.kinds:
+            return name
         raise Invalid(
-            f"{quote(name)} is not a known provider ({', '.join(self.known) or 'there are none'}) "
-            f"and has no kind, expected one of: {', '.join(self.kinds)}"
-            f"{did_you_mean(name, self.known)}"
+            f"{quote(name)} is not a known provider and has no kind, "
+            f"expected one of: {', '.join(self.kinds)}{did_you_mean(name, self.kinds)}"
         )
 
-    def _row(self, name: str, kind: str) -> ProviderDefaults | None:
-        """The name's defaults, which hold for its own wire format only."""
-        row = self.known.get(name)
-        return row if row and row.kind == kind else None
 
-    def _base_url(
-        self, cursor: Cursor, values: Mapping[str, Any], name: str, kind: str
-    ) -> str | None:
-        place: Cursor | None = values.get("base_url")
-        if kind == ECHO:
-            if place is not None:
-                place.problem(f"a provider of kind {ECHO} takes no base_url")
-            return ECHO_URL
-        row = self._row(name, kind)
-        if place is not None:
-            keyed = "api_key" in values or (row is not None and row.needs_key)
-            return place.attempt(partial(_url, keyed=keyed))
-        address = row.base_url if row else None
-        if address is None:
-            cursor.problem(
-                f"required key 'base_url' is missing, {quote(name)} has no known address"
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one entry."""
+
+    name: str
+    kind: str
+    defaults: ProviderDefaults
+    cursor: Cursor
+
+    def read(self) -> Provider | None:
+        """The provider, or None, with problems noted."""
+        values = self.cursor.fields(self._readers())
+        keys = Keys(self.name, self.kind, self.defaults, self.cursor)
+        address = self._base_url(values, keys)
+        credentials = keys.credentials(values)
+        if address is None or credentials is None:
+            return None
+        if values.get("discover") and not self.defaults.lists_models:
+            self.cursor.entries()["discover"].problem(
+                f"a provider of kind {self.kind} does not list its models"
             )
-        return address
+        return Provider(
+            name=self.name,
+            kind=self.kind,
+            base_url=address,
+            http=values.get("http", Http()),
+            off=", ".join(keys.missing) or None,
+            credentials=credentials,
+            headers=_merged(self.defaults.headers, values.get("headers", ())),
+            ca_file=values.get("ca_file"),
+            oauth=self._oauth(values),
+            discover=values.get("discover", False),
+        )
 
-    def _key(self, cursor: Cursor, values: Mapping[str, Any], name: str, kind: str) -> Key | None:
-        place: Cursor | None = values.get("api_key")
-        if kind == ECHO:
-            if place is not None:
-                place.problem(f"a provider of kind {ECHO} takes no key")
-            return Key()
+    def _readers(self) -> dict[str, Reader[Any]]:
+        own = {each.header for each in self.defaults.credentials}
+        readers: dict[str, Reader[Any]] = {"kind": itself}
+        if self.kind != ECHO:
+            readers["base_url"] = itself
+        readers |= {each.key: itself for each in self.defaults.credentials}
+        readers |= dict.fromkeys(self.defaults.settings, itself)
+        if self.defaults.oauth:
+            readers |= {"scope": scalar(scalars.scope), "auth_url": partial(_url, keyed=True)}
+        if self.kind != ECHO:
+            readers |= {"headers": partial(headers, own), "ca_file": _ca_file}
+            readers["discover"] = plain(scalars.boolean)
+        readers["http"] = _http
+        return readers
+
+    def _base_url(self, values: Mapping[str, Any], keys: Keys) -> str | None:
+        place: Cursor | None = values.get("base_url")
         if place is not None:
-            return place.attempt(_api_key)
-        row = self._row(name, kind)
-        if row is None or not row.needs_key:
-            return Key()
-        if "base_url" in values:
-            # The well-known key is for the well-known address; only the user may send it elsewhere.
-            return Key(off="it has a base_url of its own and no api_key")
-        variable = f"{name.upper().replace('-', '_')}_API_KEY"
-        default = ScalarNode(0, f"${{{variable}}}", plain=False)
-        return cursor.default("api_key", default).attempt(_api_key)
+            for setting in self.defaults.settings:
+                if setting in values:
+                    values[setting].problem("is part of the known address, and not of a base_url")
+            keyed = any(each.key in values for each in self.defaults.credentials)
+            needs_key = self.name == self.kind and keys.needed
+            return place.attempt(partial(_url, keyed=keyed or needs_key))
+        if self.kind == ECHO:
+            return ECHO_URL
+        if self.defaults.base_url is None:
+            self.cursor.problem(
+                f"required key 'base_url' is missing, {quote(self.kind)} has no known address"
+            )
+            return None
+        settings = keys.settings(values)
+        return None if settings is None else self.defaults.base_url.format(**settings)
+
+    def _oauth(self, values: Mapping[str, Any]) -> OAuth | None:
+        default = self.defaults.oauth
+        if default is None:
+            return None
+        return OAuth(values.get("auth_url", default.url), values.get("scope", default.scope))
+
+
+def _merged(
+    defaults: tuple[tuple[str, str], ...], own: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    names = {name for name, _ in own}
+    return (*((name, value) for name, value in defaults if name.lower() not in names), *own)
 
 
 def _http(cursor: Cursor) -> Http:
@@ -148,13 +180,10 @@ def _url(cursor: Cursor, *, keyed: bool) -> str:
         raise cursor.expected(str(error)) from None
 
 
-def _api_key(cursor: Cursor) -> Key:
-    expansion = cursor.expansion()
-    if expansion.unset:
-        return Key(off=", ".join(expansion.unset))
-    if not scalars.is_header_value(expansion.text):
-        origin = f" in {', '.join(expansion.names)}" if expansion.names else ""
-        raise Invalid(
-            f"expected a key{origin} of printable ASCII characters without spaces around it"
-        )
-    return Key(Secret(expansion.text))
+def _ca_file(cursor: Cursor) -> Path:
+    """A file of certificates in PEM; its path counts from the configuration file's directory."""
+    path = Path(cursor.report.file).parent / Path(cursor.text()).expanduser()
+    try:
+        return scalars.certificates(path)
+    except ValueError as error:
+        raise cursor.expected(str(error)) from None

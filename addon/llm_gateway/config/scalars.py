@@ -1,9 +1,11 @@
 """Texts to values. A `ValueError` of theirs says what was expected, never what was found."""
 
 import re
+import ssl
 from collections.abc import Callable, Collection
+from pathlib import Path
 
-from llm_gateway.config.values import Size
+from llm_gateway.config.values import Capability, Size
 
 MAX_DURATION = 7 * 24 * 3600.0
 
@@ -27,6 +29,9 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True} | dict.fromkeys(
 )
 _MODEL = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,64}")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
@@ -125,6 +130,43 @@ def provider_name(text: str) -> str:
             "or a digit"
         )
     return text
+
+
+def capability(text: str) -> Capability:
+    """`chat` or `image`."""
+    if text not in set(Capability):
+        raise ValueError("chat or image")
+    return Capability(text)
+
+
+def identifier(text: str) -> str:
+    """An account's or a gateway's id: safe as a segment of a URL's path."""
+    if not _IDENTIFIER.fullmatch(text):
+        raise ValueError("1 to 64 letters, digits, _ and - that start with a letter or a digit")
+    return text
+
+
+def scope(text: str) -> str:
+    """An OAuth scope token (RFC 6749 §3.3)."""
+    if not _SCOPE.fullmatch(text):
+        raise ValueError("a scope of 1 to 64 printable ASCII characters without spaces")
+    return text
+
+
+def request_field(text: str) -> str:
+    """The name of a field of requests that may be left out."""
+    if not _FIELD.fullmatch(text) or text in {"model", "messages", "prompt", "stream"}:
+        raise ValueError("a field of requests such as temperature, but not a required one")
+    return text
+
+
+def certificates(path: Path) -> Path:
+    """The path itself, if there is a file with certificates in PEM."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError):
+        raise ValueError("a file with certificates in PEM") from None
+    return path.absolute()
 
 
 def is_bearer_token(text: str) -> bool:

@@ -40,35 +40,105 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret that goes into the request header `header` (lower case), after `scheme`.
+
+    `scheme` ends with a space, or is empty.
+    """
+
+    header: str
+    scheme: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """Where an access token comes from that takes the place of a credential's secret.
+
+    RFC 6749 §4.4 as GigaChat speaks it: a form with the `scope` is posted to `url`, with
+    `Authorization: Basic` and the secret.
+    """
+
+    url: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """One upstream. `off` says in words why it is switched off, or is None."""
+    """One upstream. `off` says in words why it is switched off, or is None.
+
+    `headers` go with every request. `ca_file` holds the only certificate authorities that this
+    provider's certificates may come from; None means those that the system trusts.
+    `oauth` is where the token comes from that the first credential is exchanged for.
+    """
 
     name: str
     kind: str
     base_url: str
-    api_key: Secret | None
     http: Http
     off: str | None
+    credentials: tuple[Credential, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    ca_file: Path | None = None
+    oauth: OAuth | None = None
+    discover: bool = False
+
+
+class Capability(enum.StrEnum):
+    """What a model can be asked for."""
+
+    CHAT = "chat"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One target: what clients call it (`name`) and what the provider calls it (`model`)."""
+    """One target: what clients call it (`name`) and what the provider calls it (`model`).
+
+    `omit` lists fields of requests that this model does not take.
+    """
 
     name: str
     provider: str
     model: str
     size: Size | None
     priority: int
+    capabilities: frozenset[Capability] = frozenset({Capability.CHAT})
+    omit: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialDefaults:
+    """A key that a kind of provider takes: its name in the configuration, where it goes.
+
+    A provider whose `required` key has no value is switched off.
+    """
+
+    key: str
+    header: str = "authorization"
+    scheme: str = "Bearer "
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderDefaults:
-    """What a known provider name brings: its wire format, address, and whether it wants a key."""
+    """What a kind of provider brings: its address, its keys, its headers.
 
-    kind: str
+    `base_url` may hold `{names}` of `settings`, further keys of the configuration that are part of
+    the address; it is None where everybody has an address of their own. `variables` is what the
+    environment variables that keys and settings default to begin with; empty: the kind's name.
+    With `oauth`, the keys `scope` and `auth_url` are taken as well. `lists_models` and `draws` say
+    whether its models can be listed, and whether some of them draw.
+    """
+
     base_url: str | None
-    needs_key: bool
+    credentials: tuple[CredentialDefaults, ...] = ()
+    settings: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    oauth: OAuth | None = None
+    variables: str = ""
+    lists_models: bool = True
+    draws: bool = False
 
 
 @dataclass(frozen=True, slots=True)

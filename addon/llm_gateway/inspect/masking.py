@@ -16,16 +16,10 @@ from llm_gateway.secret import Secret
 
 logger = logging.getLogger(__name__)
 
-_CREDENTIAL_HEADERS = frozenset(
-    {
-        b"authorization",
-        b"proxy-authorization",
-        b"api-key",
-        b"x-api-key",
-        b"x-goog-api-key",
-        b"x-auth-token",
-    }
+_CREDENTIAL_HEADER = re.compile(
+    rb"auth(?!or$|ority$)|cookie|secret|token|password|api-?key", re.IGNORECASE
 )
+"""Every SDK and every gateway has a header of its own for this."""
 _SCHEME = re.compile(rb"(?i)\s*(basic|bearer|digest|token)\s+")
 
 
@@ -33,7 +27,7 @@ def mask_client_credentials(flow: http.HTTPFlow) -> None:
     """Replace every credential in the request's head by its masked form."""
     headers = flow.request.headers
     headers.fields = tuple(
-        (name, _masked(value) if name.lower() in _CREDENTIAL_HEADERS else value)
+        (name, _masked(value) if _CREDENTIAL_HEADER.search(name) else value)
         for name, value in headers.fields
     )
     path, question, query = flow.request.path.partition("?")

@@ -1,0 +1,385 @@
+"""The real wire: one pooled aiohttp session per provider.
+
+It verifies TLS (by the provider's own certificate authorities, if the configuration names some),
+follows no redirect (a redirect would carry the key to another host), keeps no cookies, and puts the
+provider's keys on at the last moment, so that no layer above it ever holds a request with a key in
+it. Above it stands each key's masked form in its place; a request where somebody took that out
+or put another key in is sent as it is, and one that was pointed at another host travels without.
+
+Only connecting is bounded in time here.
+"""
+
+import asyncio
+import re
+import ssl
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import override
+
+import aiohttp
+import certifi
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
+from yarl import URL
+
+from llm_gateway.adapters.contract import Whole
+from llm_gateway.config import Credential, Http, Provider
+from llm_gateway.errors import (
+    UpstreamConnectionError,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from llm_gateway.keymask import KeyMask
+from llm_gateway.oauth import AccessToken
+from llm_gateway.patience import Patience
+from llm_gateway.secret import Secret
+from llm_gateway.wire import UpstreamRequest, UpstreamResponse
+
+DRAIN_BYTES = 64 * 1024
+DRAIN_SECONDS = 0.5
+"""How much of a finished answer's tail is read so that its connection can be used again."""
+
+MIN_MASKED_KEY = 12
+"""Shorter keys are no secrets (local servers take ``EMPTY`` or ``ollama``) but words of answers."""
+
+TOKEN_SECONDS = 30.0
+TOKEN_BYTES = 64 * 1024
+"""How long an exchange of a key for a token may take, and how large its answer may be."""
+
+_USERINFO = re.compile(r"//[^/@\s]+@")
+_MASKED = re.compile(r"\*\*\*[0-9a-f]{8}")
+
+_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+"""What aiohttp raises where a connection or an answer breaks."""
+
+
+class _HttpResponse:
+    """An answer over HTTP, in which the keys that were sent do not appear."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        secrets: Iterable[Secret],
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self._response = response
+        self._session = session
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._masks: list[KeyMask] = []
+        # The longest first: one may be the beginning of another.
+        for secret in sorted(secrets, key=lambda each: len(each.reveal()), reverse=True):
+            key = secret.reveal()
+            if len(key) < MIN_MASKED_KEY:
+                continue
+            self._masks.append(KeyMask(key.encode(), secret.masked.encode()))
+            if any(key in value for value in self.headers.values()):
+                self.headers = CIMultiDict(
+                    (name, value.replace(key, secret.masked))
+                    for name, value in self.headers.items()
+                )
+        connection = response.connection
+        protocol = connection.protocol if connection is not None else None
+        self._lost = protocol.closed if protocol is not None else None
+        if self._lost is not None:
+            self._lost.add_done_callback(self._end_reading)
+
+    async def read(self) -> bytes:
+        content = self._response.content
+        try:
+            while True:
+                if content.exception() is not None and content._buffer:
+                    # aiohttp would raise before it hands out what came before the break.
+                    data = content._read_nowait(-1)
+                else:
+                    data = await content.readany()
+                if not data:
+                    break
+                for mask in self._masks:
+                    data = mask.feed(data)
+                if data:
+                    return data
+        except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the session was closed
+            self._forget_connection()
+            if self._session.closed:
+                raise _shutting_down() from error
+            raise _as_upstream_error(error) from error
+        self._forget_connection()
+        rest = b""
+        for mask in self._masks:
+            rest = mask.feed(rest) + mask.flush()
+        return rest
+
+    async def release(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._drain()
+        except (TimeoutError, UpstreamError):
+            self.close()
+        finally:
+            self._forget_connection()
+            self._response.release()
+
+    def close(self) -> None:
+        self._forget_connection()
+        self._response.close()
+
+    async def _drain(self) -> None:
+        left = DRAIN_BYTES
+        while left > 0:
+            data = await self.read()
+            if not data:
+                return
+            left -= len(data)
+        self.close()
+
+    def _end_reading(self, _: asyncio.Future[None]) -> None:
+        # aiohttp lets a read wait for ever when it closes the connection because of a broken body.
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection was lost"))
+
+    def _forget_connection(self) -> None:
+        if self._lost is not None:
+            self._lost.remove_done_callback(self._end_reading)
+            # Its failure is nobody's business any more, and asyncio must not report it.
+            self._lost.remove_done_callback(_retrieve)
+            self._lost.add_done_callback(_retrieve)
+            self._lost = None
+
+
+def _retrieve(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's pool, with three bounds that it does not have.
+
+    On the idle connections; on connecting as a whole (it bounds each step by itself, and name
+    lookup and a proxy's answer not at all); and on closing: over TLS it would wait half a minute
+    for the other side's goodbye, while a provider goes on computing.
+    """
+
+    def __init__(self, http: Http, tls: ssl.SSLContext) -> None:
+        super().__init__(limit=http.max_connections, keepalive_timeout=http.keepalive, ssl=tls)
+        self._max_idle = http.max_idle
+        self._connect_seconds = http.connect
+
+    @override
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list["aiohttp.tracing.Trace"],
+        timeout: aiohttp.ClientTimeout,
+    ) -> ResponseHandler:
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                return await super()._create_connection(req, traces, timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("connecting took too long") from error
+
+    @override
+    def _release(
+        self,
+        key: "aiohttp.client_reqrep.ConnectionKey",
+        protocol: ResponseHandler,
+        *,
+        should_close: bool = False,
+    ) -> None:
+        idle = sum(map(len, self._conns.values()))
+        if should_close or protocol.should_close:
+            protocol.abort()
+        super()._release(key, protocol, should_close=should_close or idle >= self._max_idle)
+
+
+class HttpWire:
+    """A provider over HTTP. Made inside the event loop; connects on first use."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._origin = URL(provider.base_url).origin()
+        self._proxy = environment_proxy(self._origin)
+        self._credentials = {each.header: each for each in provider.credentials}
+        self._tokens: dict[str, AccessToken] = {}
+        if provider.oauth is not None:
+            for exchanged in provider.credentials[:1]:
+                self._tokens[exchanged.header] = AccessToken(
+                    provider.oauth,
+                    exchanged.secret,
+                    self._post,
+                    time.time,
+                    lambda: str(uuid.uuid4()),
+                )
+        tls = tls_context(provider.ca_file)
+        self._session = _session(provider.http, tls)
+        # Apart from the others: a full pool must not keep back the token that it waits for.
+        self._token_session = _session(provider.http, tls)
+
+    async def send(self, request: UpstreamRequest, patience: Patience) -> UpstreamResponse:
+        """See :class:`~llm_gateway.wire.Wire`."""
+        del patience
+        try:
+            url = URL(request.url, encoded=True)
+            headers, secrets = await self._with_keys(request, url)
+            response = await self._request(
+                self._session, request.method, url, headers, request.body
+            )
+        except _FAILURES as error:
+            raise self._failure(error) from error
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            for token in self._tokens.values():
+                for secret in secrets:
+                    token.drop(secret)
+        return _HttpResponse(response, secrets, self._session)
+
+    async def close(self) -> None:
+        """See :class:`~llm_gateway.wire.Wire`."""
+        await self._session.close()
+        await self._token_session.close()
+
+    async def _with_keys(
+        self, request: UpstreamRequest, url: URL
+    ) -> tuple[CIMultiDict[str], list[Secret]]:
+        """The request's headers with the keys that belong there, and these keys."""
+        headers = CIMultiDict(request.headers)
+        secrets = [each.secret for each in self._credentials.values()]
+        for name, credential in self._credentials.items():
+            if not _is_masked(headers.get(name, ""), credential):
+                continue
+            if url.origin() != self._origin:
+                del headers[name]
+                continue
+            secret = credential.secret
+            if name in self._tokens:
+                secret = await self._tokens[name].get()
+                secrets.append(secret)
+            headers[name] = credential.scheme + secret.reveal()
+        return headers, secrets
+
+    async def _request(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> aiohttp.ClientResponse:
+        """The one way out. Raises UpstreamError if the wire is closed, or what aiohttp raises."""
+        if self._session.closed:
+            raise _shutting_down()
+        origin = url.origin()
+        return await session.request(
+            method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            proxy=self._proxy if origin == self._origin else environment_proxy(origin),
+        )
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Whole:
+        """Ask the authorization server. Raises UpstreamError."""
+        try:
+            target = URL(url, encoded=True)
+            async with (
+                asyncio.timeout(TOKEN_SECONDS),
+                await self._request(self._token_session, "POST", target, headers, body) as response,
+            ):
+                answer = b""
+                while len(answer) < TOKEN_BYTES and (piece := await response.content.readany()):
+                    answer += piece
+                return Whole(response.status, response.headers, answer[:TOKEN_BYTES])
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                "The provider gave no access token in time.", detail=_detail(error)
+            ) from error
+        except _FAILURES as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> UpstreamError:
+        return _shutting_down() if self._session.closed else _as_upstream_error(error)
+
+
+def _session(http: Http, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=_Connector(http, tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+    )
+
+
+def _is_masked(value: str, credential: Credential) -> bool:
+    # Any masked key: a recorded request may have been made with the key of that time.
+    return value.startswith(credential.scheme) and bool(
+        _MASKED.fullmatch(value, len(credential.scheme))
+    )
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Trusts the authorities in ``ca_file`` alone, or those that the system trusts.
+
+    ``SSL_CERT_FILE`` is honoured, and where the system has none, certifi's are taken.
+    """
+    if ca_file is not None:
+        return ssl.create_default_context(cafile=ca_file)
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None and paths.capath is None:
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def environment_proxy(origin: URL) -> URL | None:
+    """The proxy that ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` ask for."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(origin.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(origin.authority):
+        return None
+    return URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _shutting_down() -> UpstreamConnectionError:
+    return UpstreamConnectionError(
+        "The gateway is shutting down.",
+        status=503,
+        code="gateway_shutdown",
+        detail="the provider's wire is closed",
+    )
+
+
+def _as_upstream_error(error: Exception) -> UpstreamError:
+    """aiohttp's exceptions as ours."""
+    detail = _detail(error)
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamTimeout("The provider could not be connected to in time.", detail=detail)
+        case aiohttp.ClientConnectorCertificateError():
+            return UpstreamConnectionError(
+                "The provider's TLS certificate could not be verified.", detail=detail
+            )
+        case aiohttp.ClientConnectorError():
+            return UpstreamConnectionError(
+                "The connection to the provider could not be established.", detail=detail
+            )
+        case _:
+            return UpstreamConnectionError(
+                "The connection to the provider broke before the answer was complete.",
+                detail=detail,
+            )
+
+
+def _detail(error: Exception) -> str:
+    """For the log and the flow: what went wrong, without anything that came from the other side.
+
+    The texts of aiohttp's other errors quote what it could not parse, which may be anything.
+    """
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return _USERINFO.sub("//***@", f"{name}: {error}")
+    return f"{name} {error.status}" if isinstance(error, aiohttp.ClientResponseError) else name
