@@ -8,7 +8,7 @@ format which is there already is one row in that package.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llm_gateway.adapters import openai
+from llm_gateway.adapters import anthropic, openai
 from llm_gateway.adapters.kinds import Kind
 from llm_gateway.config import ProviderDefaults
 
@@ -24,6 +24,7 @@ _DEMO = Kind(
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         **openai.KINDS,
+        "anthropic": anthropic.KIND,
         "echo": _DEMO,
     }
 )
