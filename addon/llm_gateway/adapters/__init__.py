@@ -8,7 +8,7 @@ format which is there already is one row in that package.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llm_gateway.adapters import anthropic, cloudflare, openai
+from llm_gateway.adapters import anthropic, cloudflare, gemini, openai
 from llm_gateway.adapters.kinds import Kind
 from llm_gateway.config import ProviderDefaults
 
@@ -26,6 +26,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         **openai.KINDS,
         "anthropic": anthropic.KIND,
         **cloudflare.KINDS,
+        "gemini": gemini.KIND,
         "echo": _DEMO,
     }
 )
