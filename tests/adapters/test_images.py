@@ -42,7 +42,7 @@ def test_pictures_come_as_base64_or_by_address(format: str | None) -> None:
     check_response_format({})
 
 
-@pytest.mark.parametrize("kind", ["cloudflare", "gemini"])
+@pytest.mark.parametrize("kind", ["cloudflare", "gemini", "gigachat"])
 @pytest.mark.parametrize(
     ("format", "code"), [("png", "invalid_value"), (5, "invalid_type"), ({}, "invalid_type")]
 )

@@ -8,7 +8,7 @@ format which is there already is one row in that package.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llm_gateway.adapters import anthropic, cloudflare, gemini, openai
+from llm_gateway.adapters import anthropic, cloudflare, gemini, gigachat, openai
 from llm_gateway.adapters.kinds import Kind
 from llm_gateway.config import ProviderDefaults
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "anthropic": anthropic.KIND,
         **cloudflare.KINDS,
         "gemini": gemini.KIND,
+        "gigachat": gigachat.KIND,
         "echo": _DEMO,
     }
 )
