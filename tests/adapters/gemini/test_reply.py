@@ -125,8 +125,15 @@ def test_every_reason_that_google_knows_is_in_the_table_or_is_no_reason() -> Non
         "PUP_LIMITED_DISABLED",
         "CONTINUATION",
     }
-    assert known - FINISH_REASONS.keys() == undecided
-    assert FINISH_REASONS.keys() <= known
+    # Which of them an SDK knows depends on its version, and that on Python's.
+    newest = {
+        "TOO_MANY_TOOL_CALLS",
+        "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MODEL_ARMOR",
+    }
+    assert known - FINISH_REASONS.keys() <= undecided
+    assert FINISH_REASONS.keys() - newest <= known
 
 
 @pytest.mark.parametrize("reason", FINISH_REASONS)
