@@ -205,6 +205,30 @@ async def test_a_provider_s_error_in_a_stream_is_told_without_its_keys() -> None
     assert b"canary" not in stream
 
 
+REFUSAL = b'{\n  "error": {\n    "code": 429,\n    "message": "Too many."\n  }\n}\n'
+
+
+@either_way
+async def test_an_error_beside_the_events_says_why_a_stream_broke_off(cut: Cut) -> None:
+    good, error = told_failure(await Exchange(FakeResponse(*cut(FIRST + REFUSAL))).streamed())
+    assert good == data_of(FIRST)
+    assert (error["code"], error["message"]) == ("rate_limit_exceeded", "Too many.")
+
+
+async def test_an_error_in_place_of_events_is_an_error_with_its_status() -> None:
+    failure = await Exchange(FakeResponse(REFUSAL)).failure()
+    assert (failure.status, failure.message) == (429, "Too many.")
+
+
+async def test_what_stands_beside_the_events_of_a_good_stream_is_no_error() -> None:
+    assert await Exchange(FakeResponse(REFUSAL + GOOD)).streamed() == GOOD
+
+
+async def test_what_is_no_error_beside_the_events_explains_nothing() -> None:
+    _, error = told_failure(await Exchange(FakeResponse(FIRST + b"<html>\n")).streamed())
+    assert error["code"] == "upstream_stream_incomplete"
+
+
 async def test_a_silent_stream_is_given_up_after_idle() -> None:
     response = FakeResponse(FIRST + HELLO, asyncio.Event())
     exchange = Exchange(response, http=Http(idle=0.02))

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway.sse import DONE, MAX_EVENT_BYTES, Decoder, Event, EventTooLarge, encode
+from llm_gateway.sse import (
+    DONE,
+    MAX_EVENT_BYTES,
+    MAX_STRAY_BYTES,
+    Decoder,
+    Event,
+    EventTooLarge,
+    encode,
+)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -307,3 +315,24 @@ def test_an_event_is_encoded_line_by_line(data: bytes, encoded: bytes) -> None:
 @given(st.lists(st.binary(min_size=1).map(lambda data: data.replace(b"\r", b"")).filter(bool)))
 def test_what_is_encoded_is_decoded_unchanged(datas: list[bytes]) -> None:
     assert decode(map(encode, datas)) == [message(data) for data in datas]
+
+
+PLAIN = b'{\n  "error": {\n    "code": 429,\n    "message": "data: too many"\n  }\n}\n'
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_that_are_no_fields_are_kept_apart(end: bytes) -> None:
+    data = b": c\nid: 1\nretry: 2\ndata: a\n\n" + PLAIN + b"event: x\ndata: b\n\n"
+    for size in (1, 3, len(data)):
+        decoder = Decoder()
+        cut = data.replace(b"\n", end)
+        events = [e for i in range(0, len(cut), size) for e in decoder.feed(cut[i : i + size])]
+        assert [*events, *decoder.close()] == [Event("", b"a"), Event("x", b"b")]
+        assert decoder.stray == PLAIN.strip()
+
+
+def test_no_more_of_them_is_kept_than_the_limit() -> None:
+    decoder = Decoder()
+    for _ in range(3):
+        decoder.feed(b"x" * (MAX_STRAY_BYTES // 2) + b"\n")
+    assert decoder.stray.replace(b"\n", b"") == b"x" * MAX_STRAY_BYTES

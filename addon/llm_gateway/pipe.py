@@ -48,7 +48,7 @@ class OpenStream:
             for event in events:
                 chunks += self.adapter.feed(event)
             if not data:
-                chunks += self.adapter.end()
+                chunks += self._end()
         except UpstreamError as failure:
             self.failure = failure
         except sse.EventTooLarge as error:
@@ -60,6 +60,18 @@ class OpenStream:
             logger.exception("The stream of exchange %s failed.", self.trace.exchange)
             self.failure = InternalError(type(error).__name__)
         return chunks
+
+    def _end(self) -> list[bytes]:
+        """The last chunks. Raises UpstreamError if the answer is not complete."""
+        try:
+            return self.adapter.end()
+        except UpstreamError:
+            # Why it is not may stand beside the events.
+            stray = self.decoder.stray
+            told = self.adapter.failure(self.response.status, self.response.headers, stray)
+            if stray and not isinstance(told, UpstreamInvalidResponse):
+                raise told from None
+            raise
 
     @property
     def over(self) -> bool:

@@ -7,10 +7,11 @@ that start with a colon are comments, and an event without data is not dispatche
 bytes and splits before any text decoding, so a character cut in two by the network stays whole.
 ``id`` and ``retry`` are for reconnecting clients; they are read and not kept.
 
-Two things differ on purpose. An event whose data is empty is dropped: it says nothing, and clients
-crash on it. And where the standard drops an event that the stream ends in the middle of,
+Three things differ on purpose. An event whose data is empty is dropped: it says nothing, and
+clients crash on it. Where the standard drops an event that the stream ends in the middle of,
 :meth:`Decoder.close` returns it, because a provider that forgets the last blank line has still
-answered; the caller judges whether it is whole.
+answered; the caller judges whether it is whole. And lines that are no fields are kept apart, in
+:attr:`Decoder.stray`: some providers write a plain JSON error into a stream that they break off.
 
 The work is linear in the bytes fed: an unfinished line is kept in pieces until its end arrives.
 """
@@ -23,8 +24,13 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 DONE = b"data: [DONE]\n\n"
 """OpenAI's end of stream."""
 
+MAX_STRAY_BYTES = 64 * 1024
+
 _DATA = b"data: "
 _PLAIN_LINES = 2
+_SILENT_FIELDS = {b"", b"id", b"retry"}
+"""A comment has an empty name."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -50,6 +56,13 @@ class Decoder:
         self._type = b""
         self._data: list[bytes] = []
         self._size = 0
+        self._stray: list[bytes] = []
+        self._stray_size = 0
+
+    @property
+    def stray(self) -> bytes:
+        """The lines so far that are no fields of an event, up to a limit."""
+        return b"\n".join(self._stray)
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes. Raises :class:`EventTooLarge`."""
@@ -124,6 +137,9 @@ class Decoder:
             self._grow(len(line))
         elif name == b"event":
             self._type = value.removeprefix(b" ")
+        elif name not in _SILENT_FIELDS and self._stray_size + len(line) <= MAX_STRAY_BYTES:
+            self._stray.append(line)
+            self._stray_size += len(line)
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
