@@ -1,6 +1,6 @@
 """A provider behind a provider is out of quota: one failure in all its disguises.
 
-What is nested is providers.md §0.5; each disguise ends as the same 429.
+Each ends as the same 429.
 """
 
 import json

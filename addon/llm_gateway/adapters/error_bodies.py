@@ -42,8 +42,8 @@ def error_object(body: bytes) -> dict[str, Any]:
 
     Takes ``{"error": …}`` and ``{"errors": …}`` with an object, a list of them or a sentence, and a
     bare ``{"message": …}``; any of them inside a list or after a few words; and a plain sentence
-    that names a status. A status named before the JSON becomes the object's ``status_code``
-    (providers.md §0.5).
+    that names a status. A status named before the JSON becomes the object's
+    ``status_code``.
     """
     try:
         return _unwrap(orjson.loads(body))

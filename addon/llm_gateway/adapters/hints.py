@@ -49,7 +49,7 @@ def hint(headers: Mapping[str, str], error: Mapping[str, Any], now: float) -> fl
 
     In this order: ``retry-after-ms``; ``retry-after``; the error's ``RetryInfo``; its sentences
     ("try again in 1m2.5s"); a rate limit's reset in the headers that it quotes; the reset of those
-    limits in ``headers`` of which nothing remains (providers.md §0.3). Errors inside errors are
+    limits in ``headers`` of which nothing remains. Errors inside errors are
     asked first. No time in the future, or one beyond ``LONGEST``, counts as nothing said.
     """
     return next((seconds for seconds in _said(headers, error, now) if seconds is not None), None)

@@ -2,7 +2,7 @@
 
 Both lead to Workers AI's own models, whose names begin with ``@`` (behind the gateway with
 ``workers-ai/@``), and to those of other providers. Most of the own models take content only as a
-string (providers.md §6.2). Errors come in Cloudflare's envelopes, too.
+string. Errors come in Cloudflare's envelopes, too.
 """
 
 from collections.abc import Mapping

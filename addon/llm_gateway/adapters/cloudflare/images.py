@@ -1,7 +1,8 @@
 """Pictures by Workers AI: ``POST /run/{model}``, one picture for each request.
 
 What comes back differs from model to model: the bytes of a picture, or JSON with it in base64. The
-models of the FLUX.2 family take a form in place of JSON. Source: providers.md §6.5.
+models of the FLUX.2 family take a form in place of JSON
+(https://developers.cloudflare.com/workers-ai/models/).
 """
 
 import base64

@@ -1,7 +1,7 @@
 """A whole reply of Workers AI's own endpoint, whose ``result`` has one of three shapes.
 
 Older models give ``response`` and ``tool_calls``, newer ones a whole completion of OpenAI's
-(``choices``), gpt-oss may give the ``output`` of OpenAI's Responses API (providers.md §6.1).
+(``choices``), gpt-oss may give the ``output`` of OpenAI's Responses API.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """The events of a stream of Workers AI's own endpoint, in its old shape and in OpenAI's.
 
 Old: ``{"response": "Hel", "p": "abc"}`` (``p`` is padding), tool calls and usage in any event, and
-no reason for the end but ``[DONE]``. New: OpenAI's chunks (providers.md §6.1).
+no reason for the end but ``[DONE]``. New: OpenAI's chunks.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 Older models give ``{"name", "arguments": {…}}`` without an id, newer ones OpenAI's form, and a
 stream may end with an entry that holds nothing but nulls. Some models give two calls the same id.
-Source: providers.md §6.1, and how Cloudflare's own client reads them (github.com/cloudflare/ai).
+Source: how Cloudflare's own client reads them (github.com/cloudflare/ai).
 """
 
 from collections.abc import Mapping
