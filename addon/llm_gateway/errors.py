@@ -198,5 +198,7 @@ class UpstreamInvalidResponse(UpstreamError):
 
 def shown(text: str) -> str:
     """A client's string made fit for a message or a log line: short, and printable throughout."""
+    if len(text) <= _SHOWN and text.isprintable() and "`" not in text:
+        return text
     printable = "".join(c if c.isprintable() and c != "`" else "?" for c in text[:_SHOWN])
     return printable if len(text) <= _SHOWN else printable + "…"

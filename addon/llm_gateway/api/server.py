@@ -154,7 +154,10 @@ class Api:
         words.append(f"total {self._clock() - progress.started:.3f}s")
         if trace.usage is not None:
             words.append(f"tokens {trace.usage.prompt_tokens}+{trace.usage.completion_tokens}")
-        logger.info("".join(c if c.isprintable() else "?" for c in " ".join(words)))
+        line = " ".join(words)
+        # Nearly every line is plain, and asking it as a whole costs next to nothing.
+        plain = line.isprintable()
+        logger.info(line if plain else "".join(c if c.isprintable() else "?" for c in line))
 
 
 def _headers(trace: Trace) -> Headers:
