@@ -66,6 +66,20 @@ def refused(note: str = "") -> Rule:
     return Rule(Fate.REFUSED, note)
 
 
+PICTURE_HINTS = (
+    "complexity",
+    "moderation",
+    "output_compression",
+    "output_format",
+    "partial_images",
+    "quality",
+    "safety_identifier",
+    "style",
+    "user",
+    "*",
+)
+"""What a request for pictures wishes for besides, for providers that know none of it."""
+
 type Table = Mapping[str, Rule]
 
 NEUTRAL: Mapping[str, tuple[object, ...]] = {

@@ -98,10 +98,7 @@ def parse_object(body: bytes, what: str) -> dict[str, Any]:
 
     Raises UpstreamInvalidResponse whose sentence begins with ``what``.
     """
-    try:
-        value = _parse(body)
-    except orjson.JSONDecodeError as error:
-        raise UpstreamInvalidResponse(f"{what} is not valid JSON.", detail=str(error)) from error
+    value, _ = read_json(body, what)
     if isinstance(value, list) and objects(value[:1]) and value[0].get("error"):
         value = value[0]
     if not isinstance(value, dict):
@@ -111,11 +108,19 @@ def parse_object(body: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _parse(body: bytes) -> object:
+def read_json(data: bytes, what: str) -> tuple[Any, bytes]:
+    """The JSON value in ``data``, and its bytes with what is no text in it replaced.
+
+    Raises UpstreamInvalidResponse whose sentence begins with ``what``.
+    """
     try:
-        return orjson.loads(body)
+        return orjson.loads(data), data
     except orjson.JSONDecodeError:
-        return orjson.loads(mended(body))
+        data = mended(data)
+    try:
+        return orjson.loads(data), data
+    except orjson.JSONDecodeError as error:
+        raise UpstreamInvalidResponse(f"{what} is not valid JSON.", detail=str(error)) from error
 
 
 _ESCAPE = re.compile(

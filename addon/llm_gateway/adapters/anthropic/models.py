@@ -1,5 +1,6 @@
 """Anthropic's own list of its models, which comes in pages."""
 
+from http import HTTPStatus
 from urllib.parse import quote
 
 from llm_gateway.adapters.anthropic.failures import failure
@@ -8,7 +9,6 @@ from llm_gateway.adapters.translating import objects, parse_object, text_in
 from llm_gateway.wire import Label
 
 _PAGE = "/models?limit=1000"
-_OK = 200
 _MAX_PAGES = 20
 """A list that does not end by then is broken."""
 
@@ -19,7 +19,7 @@ def list_models(site: Site, label: Label) -> Steps[tuple[Listed, ...]]:
     path = _PAGE
     for _ in range(_MAX_PAGES):
         [answer] = yield [site.request("GET", path, label)]
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise failure(answer.status, answer.headers, answer.body)
         page = parse_object(answer.body, "The provider's list of models")
         ids = [text_in(model, "id") for model in objects(page.get("data"))]

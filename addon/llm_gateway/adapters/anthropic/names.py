@@ -4,18 +4,16 @@ Both have to match ``^[a-zA-Z0-9_-]+$``. What does not fit is replaced by a like
 nothing but the text, so that a call and its result still belong together.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_gateway.adapters.translating import object_in, objects, text_in
+from llm_gateway.adapters.naming import declared_names, likeness
 
 MAX_TOOL_NAME = 128
 _MAX_ID = 64
 _FITS = re.compile(r"[a-zA-Z0-9_-]+")
 _MISFIT = re.compile(r"[^a-zA-Z0-9_-]")
-_MARK = 8
 
 
 def tool_name(name: str) -> str:
@@ -30,13 +28,11 @@ def call_id(id: str) -> str:
 
 def names_to_restore(body: Mapping[str, Any]) -> dict[str, str]:
     """The client's own names of the tools in its request, by those at the provider."""
-    functions = (object_in(tool, "function") for tool in objects(body.get("tools")))
-    names = (text_in(function, "name") for function in functions)
+    names = declared_names(body)
     return {tool_name(name): name for name in names if name != tool_name(name)}
 
 
 def _fitted(text: str, limit: int) -> str:
     if not text or (len(text) <= limit and _FITS.fullmatch(text)):
         return text
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
-    return f"{_MISFIT.sub('_', text)[: limit - _MARK - 1]}_{mark}"
+    return likeness(text, _MISFIT, limit)

@@ -1,6 +1,7 @@
 """Workers AI's own endpoint: ``POST /run/{model}``."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, override
 
 import orjson
@@ -19,7 +20,6 @@ from llm_gateway.errors import UpstreamError
 from llm_gateway.wire import EVENT_STREAM, JSON, UpstreamRequest
 
 _DONE = b"[DONE]"
-_OK = 200
 
 
 class NativeAdapter(TranslatingAdapter):
@@ -75,4 +75,4 @@ class NativeAdapter(TranslatingAdapter):
     def _refuse_error(self, reply: Mapping[str, Any]) -> None:
         error = error_in(reply)
         if error is not None:
-            raise failure_of(_OK, {}, error, self.call.created)
+            raise failure_of(HTTPStatus.OK, {}, error, self.call.created)

@@ -5,7 +5,15 @@ model to model; what a model does not know it mostly ignores. Rows that are not 
 Workers AI's own settings.
 """
 
-from llm_gateway.adapters.fields import PASSED, Table, dropped, refused, rules, translated
+from llm_gateway.adapters.fields import (
+    PASSED,
+    PICTURE_HINTS,
+    Table,
+    dropped,
+    refused,
+    rules,
+    translated,
+)
 
 DEFAULT_MAX_TOKENS = 4096
 """Sent where the client gives none. The provider's own default of 256 cuts most answers."""
@@ -81,18 +89,7 @@ FIELDS: Table = {
 IMAGE_FIELDS: Table = {
     **rules(
         _HINT,
-        (
-            "complexity",
-            "moderation",
-            "output_compression",
-            "output_format",
-            "partial_images",
-            "quality",
-            "safety_identifier",
-            "style",
-            "user",
-            "*",
-        ),
+        PICTURE_HINTS,
     ),
     **rules(
         PASSED,

@@ -6,6 +6,7 @@ models of the FLUX.2 family take a form in place of JSON
 """
 
 import base64
+from http import HTTPStatus
 from typing import Any, override
 
 import orjson
@@ -35,7 +36,6 @@ _ONE_SIZE_FIELDS = {**IMAGE_FIELDS, "size": dropped()}
 _TRANSLATED = frozenset(name for name, rule in IMAGE_FIELDS.items() if rule.fate is Fate.TRANSLATED)
 _SEEDS = 2**53
 """From here on not every integer is a number of JSON's (RFC 8259 §6), nor is the one after it."""
-_OK = 200
 
 
 class NativeImages(ImageAdapter):
@@ -87,7 +87,7 @@ class NativeImages(ImageAdapter):
 
     def _picture(self, answer: Whole) -> str:
         """The picture in an answer, in base64."""
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise failure_in(answer.status, answer.headers, answer.body, self.call.created)
         # Not by its content type, which errors may have, too.
         if media_type_of(answer.body):
@@ -95,7 +95,7 @@ class NativeImages(ImageAdapter):
         reply = parse_object(answer.body, "The provider's answer")
         error = error_in(reply)
         if error is not None:
-            raise failure_of(_OK, answer.headers, error, self.call.created)
+            raise failure_of(HTTPStatus.OK, answer.headers, error, self.call.created)
         return _encoded(reply.get("result", reply))
 
 

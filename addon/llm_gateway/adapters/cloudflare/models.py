@@ -5,6 +5,7 @@ Source: https://developers.cloudflare.com/api/resources/ai/subresources/models/m
 
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 
 from llm_gateway.adapters.cloudflare.failures import error_in, failure_in, failure_of
 from llm_gateway.adapters.contract import Listed, Site, Steps, Whole
@@ -13,7 +14,6 @@ from llm_gateway.wire import Label
 
 _PER_PAGE = 100
 _MAX_PAGES = 50
-_OK = 200
 _CAPABILITIES: Mapping[str, str] = {"Text Generation": "chat", "Text-to-Image": "image"}
 """By the name of the models' task."""
 
@@ -40,12 +40,12 @@ def list_chat_models(site: Site, label: Label) -> Steps[tuple[Listed, ...]]:
 
 
 def _models(answer: Whole) -> list[dict[str, object]]:
-    if answer.status != _OK:
+    if answer.status != HTTPStatus.OK:
         raise failure_in(answer.status, answer.headers, answer.body)
     reply = parse_object(answer.body, "The provider's list of models")
     error = error_in(reply)
     if error is not None:
-        raise failure_of(_OK, answer.headers, error)
+        raise failure_of(HTTPStatus.OK, answer.headers, error)
     return objects(reply.get("result"))
 
 

@@ -1,6 +1,6 @@
 """What becomes of each field of a request."""
 
-from llm_gateway.adapters.fields import Table, dropped, refused, rules, translated
+from llm_gateway.adapters.fields import PICTURE_HINTS, Table, dropped, refused, rules, translated
 
 FIELDS: Table = {
     "model": translated("in the path"),
@@ -97,18 +97,7 @@ IMAGE_FIELDS: Table = {
     "stream": refused(),
     **rules(
         dropped(),
-        (
-            "complexity",
-            "moderation",
-            "output_compression",
-            "output_format",
-            "partial_images",
-            "quality",
-            "safety_identifier",
-            "style",
-            "user",
-            "*",
-        ),
+        PICTURE_HINTS,
     ),
 }
 """Of a request for pictures."""

@@ -4,6 +4,7 @@ Source: https://ai.google.dev/gemini-api/docs/image-generation
 """
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, override
 
 import orjson
@@ -34,8 +35,6 @@ from llm_gateway.wire import UpstreamRequest
 RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _SIZES = ((4096, "4K"), (2048, "2K"))
 """By the longer side in pixels, from which on it is so. Below is the default, which is 1K."""
-
-_OK = 200
 
 
 class GeminiImageAdapter(ImageAdapter):
@@ -71,7 +70,7 @@ class GeminiImageAdapter(ImageAdapter):
 
     def _reply(self, answer: Whole) -> dict[str, Any]:
         now = self.call.created
-        if answer.status != _OK:
+        if answer.status != HTTPStatus.OK:
             raise failure_of(answer.status, answer.headers, error_object(answer.body), now)
         reply = parse_object(answer.body, "The provider's answer")
         raise_error_in(reply, now)

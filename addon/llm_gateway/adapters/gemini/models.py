@@ -4,6 +4,7 @@ Source: https://ai.google.dev/api/models
 """
 
 import re
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,6 @@ from llm_gateway.adapters.translating import objects, parse_object, text_in
 from llm_gateway.wire import Label
 
 _MAX_PAGES = 20
-_OK = 200
 _METHOD = "generateContent"
 _DRAWS = re.compile(r"(?:^|-)(?:image|nano-banana)(?:-|$)")
 _SOUNDS_OR_MOVES = re.compile(r"(?:^|-)(?:tts|audio|lyria|omni)(?:-|$)")
@@ -48,7 +48,7 @@ def _is_offered(name: str, model: dict[str, Any]) -> bool:
 
 
 def _reply(answer: Whole) -> dict[str, Any]:
-    if answer.status != _OK:
+    if answer.status != HTTPStatus.OK:
         raise failure_of(answer.status, answer.headers, error_object(answer.body))
     reply = parse_object(answer.body, "The provider's list of models")
     raise_error_in(reply)

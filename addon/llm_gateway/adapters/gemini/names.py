@@ -4,21 +4,21 @@ The other name is made of the name alone, so it is the same in every turn of a c
 two functions get the same.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
+from llm_gateway.adapters.naming import likeness
+
 _TAKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _OTHERS = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
-_KEPT = 54
+_MAX_NAME = 64
 
 
 def sent_name(name: str) -> str:
     """The name that Google knows a function by."""
     if _TAKEN.fullmatch(name):
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"_{_OTHERS.sub('_', name)[:_KEPT]}_{digest}"
+    return f"_{likeness(name, _OTHERS, _MAX_NAME - 1)}"
 
 
 def by_sent_name(names: Iterable[str]) -> Mapping[str, str]:

@@ -5,12 +5,11 @@ that does not fit is replaced by a likeness that depends on nothing but the name
 in what the model calls.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_gateway.adapters.translating import object_in, objects, text_in
+from llm_gateway.adapters.naming import declared_names, likeness
 
 RESERVED = frozenset({"get_file_content", "text2image", "text2model3d", "web_search"})
 """Functions that GigaChat brings itself: a function of the client's must not be taken for one."""
@@ -18,20 +17,16 @@ RESERVED = frozenset({"get_file_content", "text2image", "text2model3d", "web_sea
 MAX_NAME = 64
 _FITS = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _MISFIT = re.compile(r"[^\w.-]", re.ASCII)
-_MARK = 8
 
 
 def function_name(name: str) -> str:
     """The name a function goes by at the provider."""
     if len(name) <= MAX_NAME and _FITS.fullmatch(name) and name not in RESERVED:
         return name
-    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
     # The underscore in front is for names that begin with a digit.
-    return f"_{_MISFIT.sub('_', name)[: MAX_NAME - _MARK - 2]}_{mark}"
+    return f"_{likeness(name, _MISFIT, MAX_NAME - 1)}"
 
 
 def names_to_restore(body: Mapping[str, Any]) -> dict[str, str]:
     """The client's own names of the functions in its request, by those at the provider."""
-    functions = (object_in(tool, "function") for tool in objects(body.get("tools")))
-    names = (text_in(function, "name") for function in functions)
-    return {function_name(name): name for name in names if name}
+    return {function_name(name): name for name in declared_names(body) if name}

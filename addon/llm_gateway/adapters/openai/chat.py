@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, override
 
-import orjson
-
 from llm_gateway import sse
 from llm_gateway.adapters.answers import tool_call_id
 from llm_gateway.adapters.contract import Adapter, Call, Usage
@@ -19,7 +17,7 @@ from llm_gateway.adapters.openai.dialects import OPENAI, Dialect
 from llm_gateway.adapters.openai.request import encode
 from llm_gateway.adapters.openai.stream import Stream
 from llm_gateway.adapters.openai.tidy import tidy_reply, written
-from llm_gateway.adapters.translating import count_in, mended
+from llm_gateway.adapters.translating import count_in, read_json
 from llm_gateway.errors import UpstreamError, UpstreamInvalidResponse
 from llm_gateway.wire import UpstreamRequest
 
@@ -112,20 +110,11 @@ class OpenAIAdapter(Adapter):
 
 
 def _parse(data: bytes, what: str) -> tuple[dict[str, Any], bytes]:
-    """The JSON object in ``data``, and its bytes with what is no text in it replaced.
+    """The JSON object in ``data``, and its bytes as :func:`read_json` gives them.
 
     Raises UpstreamInvalidResponse whose sentence begins with ``what``.
     """
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        data = mended(data)
-        try:
-            value = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise UpstreamInvalidResponse(
-                f"{what} is not valid JSON.", detail=str(error)
-            ) from error
+    value, data = read_json(data, what)
     if not isinstance(value, dict):
         raise UpstreamInvalidResponse(f"{what} is no JSON object.")
     return value, data
