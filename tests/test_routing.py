@@ -146,7 +146,7 @@ BOTH = (Capability.CHAT, Capability.IMAGE)
 DRAWS = (Capability.IMAGE,)
 
 
-@pytest.mark.parametrize("capability", Capability)
+@pytest.mark.parametrize("capability", [Capability.CHAT, Capability.IMAGE])
 def test_only_targets_that_can_do_it_are_given(capability: Capability) -> None:
     models = [
         make_model(model="talks"),

@@ -53,6 +53,13 @@ def test_fields_names_unknown_and_missing_keys_in_one_run() -> None:
     ]
 
 
+def test_fields_says_where_a_key_belongs_that_has_no_place_here() -> None:
+    place = cursor("a: 1\nb: 2\n")
+    elsewhere = {"b": "belongs to c"}
+    assert place.fields({"a": plain(scalars.integer)}, elsewhere=elsewhere) == {"a": 1}
+    assert problems(place) == ["f.yaml:2: key 'b' belongs to c"]
+
+
 @pytest.mark.parametrize("text", ["", "~", "{}"])
 def test_nothing_is_an_empty_mapping(text: str) -> None:
     assert cursor(text).entries() == {}

@@ -29,6 +29,9 @@ def test_the_defaults() -> None:
         tokens=(),
         passthrough=False,
         deadline=600.0,
+        max_attempts=6,
+        keepalive=10.0,
+        drain=30.0,
         max_request_bytes=33554432,
     )
     assert read("") == (expected, [], [])
@@ -40,10 +43,20 @@ virtual_hosts: [AI.example., "::1", ai.example]
 tokens: ["{LONG}", "${{A}}"]
 passthrough: true
 deadline: 1h30m
+max_attempts: 1
+keepalive: 15s
+drain: 5m
 max_request_bytes: 512KiB
 """
     expected = Gateway(
-        ("ai.example", "[::1]"), (Secret(LONG), Secret(LONG + "=")), True, 5400.0, 524288
+        ("ai.example", "[::1]"),
+        (Secret(LONG), Secret(LONG + "=")),
+        passthrough=True,
+        deadline=5400.0,
+        max_attempts=1,
+        keepalive=15.0,
+        drain=300.0,
+        max_request_bytes=524288,
     )
     assert read(text, {"A": LONG + "="}) == (expected, [], [])
 
@@ -125,6 +138,14 @@ def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
         ),
         ("deadline:", "gateway.deadline: expected a text, got nothing"),
         (
+            "max_attempts: 0",
+            "gateway.max_attempts: expected an integer of at least 1, got '0'",
+        ),
+        (
+            "drain: 0s",
+            "gateway.drain: expected a duration of more than 0 and at most 168h, got '0s'",
+        ),
+        (
             "max_request_bytes: 0777",
             "gateway.max_request_bytes: expected a positive number of bytes such as 33554432, "
             "32MiB, 512KiB or 1MB, got '0777'",
@@ -133,7 +154,7 @@ def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
         (
             "token: x",
             "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, passthrough, "
-            "deadline, max_request_bytes; did you mean 'tokens'?",
+            "deadline, max_attempts, keepalive, drain, max_request_bytes; did you mean 'tokens'?",
         ),
     ],
 )

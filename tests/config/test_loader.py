@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_gateway.config import (
+    BREAKER_MINUTE,
+    BreakerPolicy,
     Config,
     ConfigError,
     Credential,
@@ -15,7 +18,11 @@ from llm_gateway.config import (
     Model,
     Provider,
     ProviderDefaults,
+    RetryPolicy,
+    Routing,
     Size,
+    Strategy,
+    ThrottlePolicy,
     demo,
     load,
 )
@@ -90,13 +97,77 @@ models:
         gateway=Gateway(tokens=(Secret(TOKEN),), deadline=30.0),
         providers={"openrouter": openrouter, "local": local},
         models=(
-            Model("qwen3-coder", "openrouter", "qwen/qwen3-coder:free", Size.BIG, 1),
+            Model(
+                "qwen3-coder",
+                "openrouter",
+                "qwen/qwen3-coder:free",
+                Size.BIG,
+                1,
+                http=Http(connect=1.0),
+            ),
             Model("tiny", "local", "tiny", None, 2),
         ),
         source="provider_config.yaml",
         watched=(FILE.absolute(), Path(".env").absolute()),
         warnings=(),
     )
+
+
+def test_the_nearest_rule_wins_key_by_key() -> None:
+    text = """
+retry: {base: 1s, budget: 0.5}
+breaker: minute
+throttle: {queue: 7}
+providers:
+  echo:
+    retry: {attempts: 5, base: 2s}
+    throttle: {min_interval: 1s}
+models:
+  - {name: a, provider: echo, retry: {attempts: 1}}
+  - {name: b, provider: echo, breaker: {failures: 2}}
+"""
+    config = read(text)
+    echo = config.providers["echo"]
+    assert echo.retry == RetryPolicy(attempts=5, base=2.0, budget=0.5)
+    assert echo.breaker == BREAKER_MINUTE
+    assert echo.throttle == ThrottlePolicy(min_interval=1.0, queue=7)
+    first, second = config.models
+    assert (first.retry, first.breaker) == (replace(echo.retry, attempts=1), BREAKER_MINUTE)
+    assert (second.retry, second.breaker) == (echo.retry, BreakerPolicy(failures=2))
+
+
+@pytest.mark.parametrize("text", [SMALLEST, f"{SMALLEST}retry: {{budget: 0.2}}\n"])
+def test_a_variable_speaks_for_retry_where_the_file_does_not(text: str) -> None:
+    Path(".env").write_text("RETRY_MAX_RETRIES=5\n")
+    config = read(text)
+    assert config.providers["echo"].retry == RetryPolicy(attempts=6)
+    assert [model.retry for model in config.models] == [RetryPolicy(attempts=6)]
+
+
+def test_routing_names_what_the_file_has() -> None:
+    text = f"{SMALLEST}routing: {{strategies: {{a: weighted}}, aliases: {{b: echo/a}}}}\n"
+    assert read(text).routing == Routing(
+        strategies={"a": Strategy.WEIGHTED}, aliases={"b": "echo/a"}
+    )
+    assert complaint(f"{SMALLEST}routing: {{aliases: {{b: c}}}}\n") == (
+        "provider_config.yaml:3: routing.aliases.b: expected the name of a model, provider/model, "
+        "or a size class that some model has, got 'c'"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "providers: {echo: }\nmodels: [{name: 5 5, provider: echo}]\n",
+        "providers: {echo: , echoo: }\nmodels: [{name: a, provider: echo}]\n",
+        "providers: {echo: }\nmodles: [{name: a, provider: echo}]\n",
+        "providers: {echo: }\nmodels: [{name: c, name: a, provider: echo}]\n",
+    ],
+)
+def test_of_names_that_a_broken_entry_may_have_had_nothing_is_said(text: str) -> None:
+    broken = complaint(f"{text}routing: {{strategies: {{a: wheel}}, aliases: {{b: c}}}}\n")
+    assert "strategies.a: expected one of" in broken
+    assert "aliases" not in broken
 
 
 def test_models_may_be_left_to_a_provider_that_lists_its_own() -> None:
@@ -181,9 +252,20 @@ def test_the_environment_that_is_given_is_not_changed() -> None:
             "provider_config.yaml:1: required key 'providers' is missing",
         ),
         (
-            SMALLEST + "retry: {attempts: 3}\n",
-            "provider_config.yaml:3: unknown key 'retry', expected one of: gateway, providers, "
-            "models",
+            SMALLEST + "retries: {attempts: 3}\n",
+            "provider_config.yaml:3: unknown key 'retries', expected one of: gateway, routing, "
+            "retry, breaker, throttle, providers, models; did you mean 'retry'?",
+        ),
+        (
+            SMALLEST + "retry: 3\nbreaker: hour\nthrottle: []\n",
+            "provider_config.yaml:3: retry: expected a mapping, got '3'\n"
+            "provider_config.yaml:4: breaker: expected a mapping or one of the words minute, none, "
+            "got 'hour'\n"
+            "provider_config.yaml:5: throttle: expected a mapping, got an empty list",
+        ),
+        (
+            SMALLEST + "routing: a\n",
+            "provider_config.yaml:3: routing: expected a mapping, got 'a'",
         ),
         (
             "providers: {echo: , acne: x}\nmodels: [{name: a, provider: acne}]\n",
@@ -217,7 +299,7 @@ gateway:
         "provider_config.yaml:2: models[0].size: expected SMALL or BIG, got 'LARGE'",
         "provider_config.yaml:3: models[1]: key 'name' is given twice, first on line 3",
         "provider_config.yaml:5: providers.echo: unknown key 'api_key', expected one of: kind, "
-        "http",
+        "http, limits, retry, breaker, throttle",
         "provider_config.yaml:6: gateway.tokens: expected a token in AUTH_TOKEN of letters, digits "
         "and ._~+/- that may end in = (RFC 6750)",
         "provider_config.yaml:7: gateway.passthrough: expected true or false, got '1'",
@@ -268,6 +350,20 @@ def test_the_demo_takes_its_token_from_dotenv(tmp_path: Path) -> None:
     assert demo(tmp_path, {}).gateway.tokens == (Secret(TOKEN),)
 
 
+def test_the_demo_obeys_the_variables_of_retry(tmp_path: Path) -> None:
+    config = demo(tmp_path, {"RETRY_MAX_RETRIES": "0", "RETRY_JITTER": "0.1"})
+    assert {model.retry for model in config.models} == {RetryPolicy(attempts=1)}
+    assert config.warnings == (
+        "RETRY_JITTER has no meaning here: each wait is a random part of its full length",
+    )
+    with pytest.raises(ConfigError) as caught:
+        demo(tmp_path, {"RETRY_MAX_RETRIES": "canary"})
+    assert str(caught.value) == (
+        "built-in demo: retry.attempts: expected an integer of at least 0, got the expansion of "
+        "'${RETRY_MAX_RETRIES}'"
+    )
+
+
 def test_the_demo_refuses_a_token_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         demo(tmp_path, {"AUTH_TOKEN": "canary canary"})
@@ -303,13 +399,31 @@ KEYS = [
     "headers",
     "ca_file",
     "discover",
+    "routing",
+    "strategies",
+    "aliases",
+    "retry",
+    "base",
+    "max",
+    "fallback_on",
+    "breaker",
+    "throttle",
+    "min_interval",
+    "limits",
+    "minute",
+    "tokens",
+    "zone",
+    "hedge",
+    "resume",
 ]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
     st.text(max_size=8),
-    st.sampled_from(["echo", "openai", "BIG", "${A}", "${", "https://a", "a", "10m", "localhost"]),
+    st.sampled_from(
+        ["echo", "openai", "BIG", "${A}", "${", "https://a", "a", "10m", "localhost", "minute"]
+    ),
 )
 DOCUMENTS = st.recursive(
     SCALARS,
@@ -348,7 +462,10 @@ def flow(value: object) -> str:
             "utf-8", "replace"
         )
     ),
-    st.dictionaries(st.sampled_from(["A", "AUTH_TOKEN"]), st.text(max_size=8)),
+    st.dictionaries(
+        st.sampled_from(["A", "AUTH_TOKEN", "RETRY_MAX_RETRIES", "RETRY_BASE_DELAY"]),
+        st.text(max_size=8),
+    ),
 )
 def test_any_file_is_a_configuration_or_a_config_error(
     data: bytes, environ: dict[str, str]

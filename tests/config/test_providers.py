@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -6,15 +7,22 @@ import certifi
 import pytest
 
 from llm_gateway.config import (
+    BREAKER_MINUTE,
+    BreakerPolicy,
     Credential,
     CredentialDefaults,
     Http,
+    Limits,
     OAuth,
     Provider,
     ProviderDefaults,
+    RetryPolicy,
+    ThrottlePolicy,
+    Windows,
 )
 from llm_gateway.config.cursor import Cursor, Report
 from llm_gateway.config.nodes import parse
+from llm_gateway.config.policies import DEFAULTS, Policies
 from llm_gateway.config.providers import ProvidersReader
 from llm_gateway.secret import Secret
 
@@ -42,13 +50,16 @@ KEY = "expected a key of printable ASCII characters without spaces around it"
 
 
 def read(
-    text: str, environment: Mapping[str, str] | None = None, file: str = "f"
+    text: str,
+    environment: Mapping[str, str] | None = None,
+    file: str = "f",
+    policies: Policies = DEFAULTS,
 ) -> tuple[dict[str, Provider], list[str], list[str]]:
     """The section, its problems and its warnings."""
     node, _ = parse(text, file)
     assert node is not None
     report = Report(file, environment or {})
-    value = Cursor(node, "providers", 1, report).attempt(ProvidersReader(KINDS))
+    value = Cursor(node, "providers", 1, report).attempt(ProvidersReader(KINDS, policies))
     return dict(value or {}), [str(problem) for problem in report.problems], report.warnings
 
 
@@ -66,28 +77,45 @@ def provider(
     return Provider(name, kind, base_url, http or Http(), off, credentials, headers)
 
 
-def test_the_defaults_of_http() -> None:
-    assert Http() == Http(
-        connect=5.0,
-        first_event=60.0,
-        idle=60.0,
-        max_connections=100,
-        max_idle=50,
-        keepalive=90.0,
-    )
-
-
 def test_every_key() -> None:
     text = """
 own:
   kind: other
   base_url: https://own.example/v1/
   api_key: ${A}
-  http: {connect: 1s, first_event: 2m, idle: 3s, max_connections: 4, max_idle: 0, keepalive: 5.5}
+  http: {connect: 1s}
+  limits: {minute: 20, zone: Asia/Tokyo}
+  retry: {attempts: 1}
+  breaker: minute
+  throttle: {min_interval: 3s}
 """
-    http = Http(1.0, 120.0, 3.0, 4, 0, 5.5)
-    expected = provider("own", "https://own.example/v1", "k 1", kind="other", http=http)
+    expected = replace(
+        provider("own", "https://own.example/v1", "k 1", kind="other", http=Http(connect=1.0)),
+        limits=Limits(Windows(minute=20), zone="Asia/Tokyo"),
+        retry=RetryPolicy(attempts=1),
+        breaker=BREAKER_MINUTE,
+        throttle=ThrottlePolicy(min_interval=3.0),
+    )
     assert read(text, {"A": "k 1"}) == ({"own": expected}, [], [])
+
+
+def test_what_a_provider_leaves_out_comes_from_the_top_level() -> None:
+    top = Policies(
+        RetryPolicy(attempts=7, base=2.0), BreakerPolicy(failures=9), ThrottlePolicy(queue=4)
+    )
+    text = "free: {retry: {attempts: 1}, throttle: {max_concurrent: 2}}"
+    found = read(text, policies=top)[0]["free"]
+    assert found.retry == RetryPolicy(attempts=1, base=2.0)
+    assert found.breaker == BreakerPolicy(failures=9)
+    assert found.throttle == ThrottlePolicy(max_concurrent=2, queue=4)
+    assert found.limits == Limits()
+
+
+def test_a_provider_without_key_or_network_may_have_rules_too() -> None:
+    text = "echo: {limits: {minute: 5}, throttle: {max_concurrent: 1}}"
+    found = read(text)[0]["echo"]
+    assert found.limits == Limits(Windows(minute=5))
+    assert found.throttle == ThrottlePolicy(max_concurrent=1)
 
 
 @pytest.mark.parametrize(
@@ -323,11 +351,13 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "demo: {kind: echo, base_url: https://x}",
-            ".demo: unknown key 'base_url', expected one of: kind, http",
+            ".demo: unknown key 'base_url', expected one of: kind, http, limits, retry, breaker, "
+            "throttle",
         ),
         (
             "demo: {kind: echo, api_key: canary}",
-            ".demo: unknown key 'api_key', expected one of: kind, http",
+            ".demo: unknown key 'api_key', expected one of: kind, http, limits, retry, breaker, "
+            "throttle",
         ),
         ("free: {api_key: }", ".free.api_key: expected a text, got nothing"),
         ("free: {api_key: [canary]}", ".free.api_key: expected a text, got a list"),
@@ -357,13 +387,21 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "free: {http: {conect: 1s}}",
-            ".free.http: unknown key 'conect', expected one of: connect, first_event, idle, "
-            "max_connections, max_idle, keepalive; did you mean 'connect'?",
+            ".free.http: unknown key 'conect', expected one of: connect, first_event, answer, "
+            "idle, max_connections, max_idle, keepalive; did you mean 'connect'?",
         ),
         (
-            "free: {throttle: {}}",
-            ".free: unknown key 'throttle', expected one of: kind, base_url, api_key, headers, "
-            "ca_file, discover, http",
+            "free: {trottle: {}}",
+            ".free: unknown key 'trottle', expected one of: kind, base_url, api_key, headers, "
+            "ca_file, discover, http, limits, retry, breaker, throttle; did you mean 'throttle'?",
+        ),
+        (
+            "free: {limits: {}}",
+            ".free.limits: expected at least one of: minute, hour, day, tokens",
+        ),
+        (
+            "free: {retry: {max: 100ms}}",
+            ".free.retry: max (0.1s) is below base (0.5s)",
         ),
     ],
 )
@@ -381,8 +419,9 @@ def test_a_bad_variable_that_is_not_written_is_named_at_its_provider() -> None:
 
 
 def test_the_problems_of_one_provider_are_told_together() -> None:
-    text = "x:\n  kind: y\n  base_url: z\n  api_key: ''\n  http: {idle: 0s}\n"
+    text = "x:\n  kind: y\n  base_url: z\n  api_key: ''\n  http: {idle: 0s}\n  breaker: hour\n"
     assert [problem.split(": ")[1] for problem in read(text)[1]] == [
         "providers.x.kind",
         "providers.x.http.idle",
+        "providers.x.breaker",
     ]

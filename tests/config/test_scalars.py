@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway.config import scalars
-from llm_gateway.config.values import Size
+from llm_gateway.config.values import Size, Strategy
 
 DURATION = "a duration such as 500ms, 30s, 10m or 1h30m"
 POSITIVE = "a duration of more than 0 and at most 168h"
@@ -59,6 +59,17 @@ def test_other_texts_are_no_durations(text: str) -> None:
 @pytest.mark.parametrize("text", ["0", "0s", "0h0m", "0.0", "168h1ms", "9" * 400, "9" * 400 + "h"])
 def test_durations_have_bounds(text: str) -> None:
     assert complaint(scalars.duration, text) == POSITIVE
+
+
+def test_a_duration_may_be_zero_where_that_is_said() -> None:
+    assert [scalars.duration_or_zero(text) for text in ("0", "0s", "0.5s", "168h")] == [
+        0.0,
+        0.0,
+        0.5,
+        604800.0,
+    ]
+    assert complaint(scalars.duration_or_zero, "-1s") == DURATION
+    assert complaint(scalars.duration_or_zero, "169h") == "a duration of at most 168h"
 
 
 @given(st.timedeltas(timedelta(milliseconds=1), timedelta(days=6)))
@@ -144,6 +155,32 @@ def test_an_integer_may_have_a_least_value() -> None:
         assert complaint(scalars.integer_from(1), text) == "an integer of at least 1"
 
 
+@pytest.mark.parametrize(
+    ("text", "zero", "one", "valid"),
+    [
+        ("0.2", False, False, True),
+        ("0", True, False, True),
+        ("0.0", False, True, False),
+        ("1", False, True, True),
+        ("1.0", True, False, False),
+        ("1.01", True, True, False),
+        ("-0.1", True, True, False),
+        (".5", True, True, False),
+        ("50%", True, True, False),
+        ("1e-1", True, True, False),
+        ("nan", True, True, False),
+        ("9" * 400, True, True, False),
+    ],
+)
+def test_shares_have_ends_that_may_be_left_out(
+    text: str, zero: bool, one: bool, valid: bool
+) -> None:
+    least = "of at least 0" if zero else "above 0"
+    most = "at most 1" if one else "below 1"
+    expected = "" if valid else f"a number {least} and {most}"
+    assert complaint(scalars.share(zero=zero, one=one), text) == expected
+
+
 @pytest.mark.parametrize("text", ["true", "True", "TRUE"])
 def test_true(text: str) -> None:
     assert scalars.boolean(text) is True
@@ -162,6 +199,12 @@ def test_the_booleans_of_yaml_1_1_are_refused(text: str) -> None:
 def test_a_choice_is_one_of_its_options() -> None:
     assert scalars.choice(("a", "b"))("b") == "b"
     assert complaint(scalars.choice(("a", "b")), "c") == "one of: a, b"
+
+
+def test_a_member_is_one_of_the_words_of_its_kind() -> None:
+    read = scalars.member(Strategy)
+    assert read("weighted") is Strategy.WEIGHTED
+    assert complaint(read, "x") == "one of: priority, round_robin, least_latency, weighted"
 
 
 def test_size_classes() -> None:
@@ -221,6 +264,21 @@ def test_provider_names(text: str, valid: bool) -> None:
         assert complaint(scalars.provider_name, text) == PROVIDER
 
 
+@pytest.mark.parametrize("text", ["UTC", "America/Los_Angeles", "Etc/GMT+1"])
+def test_time_zones(text: str) -> None:
+    assert scalars.time_zone(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Mars/Base", "America", "zone.tab", "../UTC", "/UTC", "UTC\x00", "\ud800", "x" * 999],
+)
+def test_other_texts_are_no_time_zones(text: str) -> None:
+    assert (
+        complaint(scalars.time_zone, text) == "an IANA time zone such as UTC or America/Los_Angeles"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "valid"),
     [
@@ -262,6 +320,10 @@ PARSERS: list[Callable[[str], Any]] = [
     scalars.integer_from(0),
     scalars.boolean,
     scalars.choice(("a",)),
+    scalars.member(Strategy),
+    scalars.share(),
+    scalars.duration_or_zero,
+    scalars.time_zone,
     scalars.size_class,
     scalars.model_name,
     scalars.provider_name,

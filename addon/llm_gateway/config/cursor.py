@@ -8,6 +8,7 @@ that one run finds all problems.
 import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from llm_gateway.config.environment import Expansion, expand
@@ -22,6 +23,7 @@ from llm_gateway.config.nodes import (
 from llm_gateway.config.values import Problem
 
 ABSENT = ScalarNode(0, "", plain=True)
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 type Reader[T] = Callable[[Cursor], T]
 
@@ -85,14 +87,18 @@ class Cursor:
         raise self.expected("a mapping")
 
     def fields(
-        self, readers: Mapping[str, Reader[Any]], required: Collection[str] = ()
+        self,
+        readers: Mapping[str, Reader[Any]],
+        required: Collection[str] = (),
+        elsewhere: Mapping[str, str] = _NOWHERE,
     ) -> dict[str, Any]:
         """The values of a mapping's keys that are present and valid.
 
         Notes a problem for every key without a reader and every required key that is missing.
+        `elsewhere` says of keys that one might look for here where they belong.
         """
         entries = self.entries()
-        self._refuse_unknown(readers)
+        self._refuse_unknown(readers, elsewhere)
         for key in required:
             if key not in entries:
                 self.problem(f"required key {quote(key)} is missing")
@@ -133,11 +139,13 @@ class Cursor:
         except ValueError as error:
             raise self.expected(str(error)) from None
 
-    def _refuse_unknown(self, known: Collection[str]) -> None:
+    def _refuse_unknown(self, known: Collection[str], elsewhere: Mapping[str, str]) -> None:
         if not isinstance(self.node, MappingNode):
             return
         for entry in self.node.entries:
-            if entry.key not in known:
+            if entry.key in elsewhere:
+                self.problem(f"key {quote(entry.key)} {elsewhere[entry.key]}", entry.line)
+            elif entry.key not in known:
                 message = f"unknown key {quote(entry.key)}, expected one of: {', '.join(known)}"
                 self.problem(message + did_you_mean(entry.key, known), entry.line)
 

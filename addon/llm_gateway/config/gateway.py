@@ -19,6 +19,9 @@ def gateway(cursor: Cursor) -> Gateway:
             "tokens": _tokens,
             "passthrough": plain(scalars.boolean),
             "deadline": scalar(scalars.duration),
+            "max_attempts": plain(scalars.integer_from(1)),
+            "keepalive": scalar(scalars.duration),
+            "drain": scalar(scalars.duration),
             "max_request_bytes": scalar(scalars.size_in_bytes),
         }
     )

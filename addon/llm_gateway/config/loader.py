@@ -4,13 +4,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_gateway.config.cursor import ABSENT, Cursor, Report, itself
+from llm_gateway.config.cursor import ABSENT, Cursor, Reader, Report, itself
 from llm_gateway.config.environment import read_environment
 from llm_gateway.config.files import read_text
 from llm_gateway.config.gateway import gateway
-from llm_gateway.config.models import ModelsReader, usability_warning
+from llm_gateway.config.legacy import translated
+from llm_gateway.config.models import ModelsReader, resume_warnings, usability_warning
 from llm_gateway.config.nodes import parse
+from llm_gateway.config.policies import DEFAULTS, Policies, breaker, nearest, throttle
 from llm_gateway.config.providers import ECHO, ProvidersReader
+from llm_gateway.config.retry_variables import retry_with_variables
+from llm_gateway.config.routing import RoutingReader, names
 from llm_gateway.config.values import (
     Config,
     ConfigError,
@@ -18,6 +22,7 @@ from llm_gateway.config.values import (
     Problem,
     Provider,
     ProviderDefaults,
+    Routing,
 )
 
 DEMO_SOURCE = "built-in demo"
@@ -50,21 +55,19 @@ def load(
         raise ConfigError((*error.problems, *malformed)) from None
     report = Report(str(path), environment)
     watched = (path.absolute(), *dotenvs)
-    return _config(text, report, malformed, _Document(ProvidersReader(kinds), watched))
+    return _config(text, report, malformed, _Document(kinds, watched))
 
 
 def demo(directory: Path, environ: Mapping[str, str]) -> Config:
     """The built-in demo: one provider that needs no key and no network, and its two models.
 
-    `environ` and `.env` in `directory` are read for `AUTH_TOKEN`. Raises `ConfigError` if that is
-    not a token or `.env` is malformed.
+    `environ` and `.env` in `directory` are read for `AUTH_TOKEN` and `RETRY_*`. Raises
+    `ConfigError` if one of them is not what it should be or `.env` is malformed.
     """
     dotenv = directory / ".env"
     environment, malformed = read_environment([dotenv], environ)
     report = Report(DEMO_SOURCE, environment)
-    document = _Document(
-        ProvidersReader({ECHO: ProviderDefaults(None, lists_models=False)}), (dotenv.absolute(),)
-    )
+    document = _Document({ECHO: ProviderDefaults(None, lists_models=False)}, (dotenv.absolute(),))
     return _config(DEMO, report, malformed, document)
 
 
@@ -72,23 +75,24 @@ def demo(directory: Path, environ: Mapping[str, str]) -> Config:
 class _Document:
     """Reads the whole document."""
 
-    providers_reader: ProvidersReader
+    kinds: Mapping[str, ProviderDefaults]
     watched: tuple[Path, ...]
 
     def __call__(self, cursor: Cursor) -> Config | None:
         """The configuration, or None, with problems noted, if a section cannot be read."""
-        sections = cursor.fields(
-            {"gateway": gateway, "providers": itself, "models": itself}, required=("providers",)
-        )
-        front = sections.get("gateway") or gateway(Cursor(ABSENT, "gateway", 0, cursor.report))
-        declared, providers = self._providers(sections.get("providers"))
-        models = self._models(cursor, sections.get("models"), declared, providers)
+        sections = cursor.fields({"gateway": gateway} | _LATER, required=("providers",))
         report = cursor.report
+        front = sections.get("gateway") or gateway(Cursor(ABSENT, "gateway", 0, report))
+        policies = _policies(sections, report)
+        declared, providers = self._providers(sections.get("providers"), policies)
+        models = self._models(cursor, sections.get("models"), declared, providers)
+        routing = _routing(sections.get("routing"), models, providers)
         if report.problems or providers is None or models is None:
             return None
         unusable = usability_warning(models, providers)
-        warnings = (*report.warnings, *([unusable] if unusable else []))
-        return Config(front, providers, models, report.file, self.watched, warnings)
+        more = (*resume_warnings(models), *([unusable] if unusable else []))
+        warnings = (*report.warnings, *more)
+        return Config(front, providers, models, report.file, self.watched, warnings, routing)
 
     def _models(
         self,
@@ -98,9 +102,9 @@ class _Document:
         providers: Mapping[str, Provider] | None,
     ) -> tuple[Model, ...] | None:
         if place is not None:
-            kinds = self.providers_reader.kinds
-            draw_nothing = {p.name for p in (providers or {}).values() if not kinds[p.kind].draws}
-            return place.attempt(ModelsReader(declared, draw_nothing))
+            known = providers or {}
+            draw_nothing = {p.name for p in known.values() if not self.kinds[p.kind].draws}
+            return place.attempt(ModelsReader(declared, draw_nothing, known))
         # One that could not be read may have had a mind to list its own.
         if providers is not None and (
             len(providers) < len(declared) or any(each.discover for each in providers.values())
@@ -110,12 +114,44 @@ class _Document:
         return None
 
     def _providers(
-        self, place: Cursor | None
+        self, place: Cursor | None, policies: Policies
     ) -> tuple[Collection[str], Mapping[str, Provider] | None]:
-        providers = place.attempt(self.providers_reader) if place else None
+        providers = place.attempt(ProvidersReader(self.kinds, policies)) if place else None
         if place is None or providers is None:
             return (), None
         return tuple(place.entries()), providers
+
+
+_LATER: dict[str, Reader[Cursor]] = dict.fromkeys(
+    ("routing", "retry", "breaker", "throttle", "providers", "models"), itself
+)
+
+
+def _policies(sections: Mapping[str, Cursor], report: Report) -> Policies:
+    place = sections.get("retry") or Cursor(ABSENT, "retry", 0, report)
+    return Policies(
+        place.attempt(retry_with_variables) or DEFAULTS.retry,
+        nearest(sections.get("breaker"), breaker, DEFAULTS.breaker),
+        nearest(sections.get("throttle"), throttle, DEFAULTS.throttle),
+    )
+
+
+def _routing(
+    place: Cursor | None,
+    models: Collection[Model] | None,
+    providers: Mapping[str, Provider] | None,
+) -> Routing:
+    if place is None:
+        return Routing()
+    known = None
+    if models is not None and providers is not None and not _doubts(place.report.problems):
+        known = names(models, providers)
+    return place.attempt(RoutingReader(known)) or Routing()
+
+
+def _doubts(problems: Collection[Problem]) -> bool:
+    """Whether a model or a provider may go by another name than was read."""
+    return any(each.path.startswith(("providers", "models")) or not each.path for each in problems)
 
 
 def _config(
@@ -123,7 +159,8 @@ def _config(
 ) -> Config:
     node, problems = parse(text, report.file)
     report.problems.extend(problems)
-    config = None if node is None else Cursor(node, "", node.line, report).attempt(document)
+    tree = None if node is None else translated(node, report, document.kinds)
+    config = None if tree is None else Cursor(tree, "", tree.line, report).attempt(document)
     if config is None or malformed:
         report.problems.sort(key=lambda problem: problem.line)
         raise ConfigError((*report.problems, *malformed))

@@ -1,12 +1,20 @@
 """The `models` section."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from llm_gateway.config import scalars
-from llm_gateway.config.cursor import Cursor, Invalid, did_you_mean, plain, scalar
-from llm_gateway.config.values import Capability, Model, Provider
+from llm_gateway.config.cursor import Cursor, Invalid, did_you_mean, itself, plain, scalar
+from llm_gateway.config.http import model_http
+from llm_gateway.config.limits import limits
+from llm_gateway.config.policies import breaker, nearest, retry
+from llm_gateway.config.values import Capability, Http, Model, Provider
+
+_CAPABILITIES = f"a list of {', '.join(Capability)}"
+_UNREAD = Provider("", "", "", Http(), None)
+"""Stands for a provider that could not be read, which is a problem of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,26 +22,29 @@ class ModelsReader:
     """Reads the section, given the names under `providers`, and which of them do not draw.
 
     Without names, any provider will do: that there are none is a problem of `providers` alone.
+    `providers` are those that could be read; their models have their rules.
     """
 
     declared: Collection[str]
     draw_nothing: Collection[str] = ()
+    providers: Mapping[str, Provider] = MappingProxyType({})
 
     def __call__(self, cursor: Cursor) -> tuple[Model, ...]:
         """The valid entries in the file's order."""
         items = cursor.items("a list of models")
         if not items:
             raise cursor.expected("a list of at least one model")
-        first: dict[tuple[str, str, str], Cursor] = {}
+        same: dict[tuple[str, str, str], Cursor] = {}
+        first: dict[str, tuple[Model, Cursor]] = {}
         models: list[Model] = []
         for item in items:
             model = item.attempt(self._model)
             if model is None:
                 continue
-            same = first.setdefault((model.name, model.provider, model.model), item)
-            if same is not item:
-                item.problem(f"the same name, provider and model as {same.path}")
-            models.append(model)
+            place = same.setdefault((model.name, model.provider, model.model), item)
+            if place is not item:
+                item.problem(f"the same name, provider and model as {place.path}")
+            models.append(_shared(model, item, *first.setdefault(model.label, (model, item))))
         return tuple(models)
 
     def _model(self, cursor: Cursor) -> Model | None:
@@ -44,23 +55,34 @@ class ModelsReader:
                 "model": scalar(scalars.upstream_model),
                 "size": scalar(scalars.size_class),
                 "priority": plain(scalars.integer),
+                "weight": plain(scalars.integer_from(1)),
                 "capabilities": _capabilities,
                 "omit": _omit,
+                "max_request_bytes": scalar(scalars.size_in_bytes),
+                "limits": limits,
+                "retry": itself,
+                "breaker": itself,
+                "hedge": scalar(scalars.duration),
+                "resume": scalar(_resume),
+                "http": itself,
             },
             required=("name", "provider"),
+            elsewhere={"throttle": "belongs to the provider, whose models share it"},
         )
+        values |= self._rules(values)
         if "name" not in values or "provider" not in values:
             return None
         self._check_drawing(cursor, values)
-        return Model(
-            name=values["name"],
-            provider=values["provider"],
-            model=values.get("model", values["name"]),
-            size=values.get("size"),
-            priority=values.get("priority", 1),
-            capabilities=values.get("capabilities", frozenset({Capability.CHAT})),
-            omit=values.get("omit", frozenset()),
-        )
+        return Model(**{"model": values["name"], "size": None, "priority": 1, **values})
+
+    def _rules(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a model has from its provider where it says nothing else."""
+        above = self.providers.get(values.get("provider", ""), _UNREAD)
+        return {
+            "http": nearest(values.get("http"), model_http, above.http),
+            "retry": nearest(values.get("retry"), retry, above.retry),
+            "breaker": nearest(values.get("breaker"), breaker, above.breaker),
+        }
 
     def _check_drawing(self, cursor: Cursor, values: Mapping[str, Any]) -> None:
         wanted = Capability.IMAGE in values.get("capabilities", ())
@@ -77,17 +99,53 @@ class ModelsReader:
         return name
 
 
+def _shared(model: Model, item: Cursor, first: Model, place: Cursor) -> Model:
+    """One model of a provider has one quota and one breaker, under whichever names it stands."""
+    if model.limits != first.limits and "limits" in item.entries():
+        item.entries()["limits"].problem(_differs("limits", place))
+    if model.breaker != first.breaker and "breaker" in item.entries():
+        item.entries()["breaker"].problem(_differs("breaker", place))
+    return replace(model, limits=first.limits, breaker=first.breaker)
+
+
+def _differs(key: str, place: Cursor) -> str:
+    return f"differs from the {key} of {place.path}, which is the same model of the same provider"
+
+
 def _capabilities(cursor: Cursor) -> frozenset[Capability]:
-    items = cursor.items("a list of chat and image")
+    items = cursor.items(_CAPABILITIES)
     if not items:
-        raise cursor.expected("a list of chat and image")
-    return frozenset(filter(None, (item.attempt(scalar(scalars.capability)) for item in items)))
+        raise cursor.expected(_CAPABILITIES)
+    read = scalar(scalars.member(Capability))
+    found = [item.attempt(read) for item in items]
+    if Capability.PREFILL in found and not {Capability.CHAT, None} & {*found}:
+        raise Invalid("prefill is a way to chat, and needs chat as well")
+    return frozenset(filter(None, found))
 
 
 def _omit(cursor: Cursor) -> frozenset[str]:
     items = cursor.items("a list of fields of requests")
     read = scalar(scalars.request_field)
     return frozenset(filter(None, (item.attempt(read) for item in items)))
+
+
+def _resume(text: str) -> bool:
+    if text != Capability.PREFILL:
+        raise ValueError(Capability.PREFILL)
+    return True
+
+
+def resume_warnings(models: Collection[Model]) -> Iterator[str]:
+    """A sentence for each model whose texts are to be resumed, but by nobody."""
+    able = {
+        name
+        for model in models
+        if Capability.PREFILL in model.capabilities
+        for name in (model.name, model.size)
+    }
+    for model in models:
+        if model.resume and not able & {model.name, model.size} - {None}:
+            yield f"model {model.name} has resume, but no target of it has the capability prefill"
 
 
 def usability_warning(models: Collection[Model], providers: Mapping[str, Provider]) -> str | None:

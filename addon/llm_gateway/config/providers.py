@@ -19,9 +19,12 @@ from llm_gateway.config.cursor import (
 )
 from llm_gateway.config.headers import headers
 from llm_gateway.config.hosts import base_url
+from llm_gateway.config.http import http
 from llm_gateway.config.keys import Keys
+from llm_gateway.config.limits import limits
 from llm_gateway.config.nodes import quote
-from llm_gateway.config.values import Http, OAuth, Provider, ProviderDefaults
+from llm_gateway.config.policies import DEFAULTS, Policies
+from llm_gateway.config.values import Http, Limits, OAuth, Provider, ProviderDefaults
 
 ECHO = "echo"
 ECHO_URL = "http://echo.invalid/v1"
@@ -33,6 +36,8 @@ class ProvidersReader:
     """Reads the section, given the kinds of providers there are."""
 
     kinds: Mapping[str, ProviderDefaults]
+    policies: Policies = DEFAULTS
+    """Those of the top level."""
 
     def __call__(self, cursor: Cursor) -> Mapping[str, Provider]:
         """The valid providers by name; a warning for each one that is switched off."""
@@ -56,10 +61,11 @@ class ProvidersReader:
             raise Invalid(f"expected {error}") from None
         kind = self._kind(name, cursor)
         if kind is None:
-            if "http" in cursor.entries():  # needs no kind, and may have problems of its own
-                cursor.entries()["http"].attempt(_http)
+            for key, read in _of_any_kind(self.policies).items():
+                if key in cursor.entries():  # may have problems of its own
+                    cursor.entries()[key].attempt(read)
             return None
-        return _Reader(name, kind, self.kinds[kind], cursor).read()
+        return _Reader(name, kind, self.kinds[kind], self.policies, cursor).read()
 
     def _kind(self, name: str, cursor: Cursor) -> str | None:
         place = cursor.entries().get("kind")
@@ -80,6 +86,7 @@ class _Reader:
     name: str
     kind: str
     defaults: ProviderDefaults
+    policies: Policies
     cursor: Cursor
 
     def read(self) -> Provider | None:
@@ -105,6 +112,10 @@ class _Reader:
             ca_file=values.get("ca_file"),
             oauth=self._oauth(values),
             discover=values.get("discover", False),
+            throttle=values.get("throttle", self.policies.throttle),
+            limits=values.get("limits", Limits()),
+            retry=values.get("retry", self.policies.retry),
+            breaker=values.get("breaker", self.policies.breaker),
         )
 
     def _readers(self) -> dict[str, Reader[Any]]:
@@ -119,8 +130,7 @@ class _Reader:
         if self.kind != ECHO:
             readers |= {"headers": partial(headers, own), "ca_file": _ca_file}
             readers["discover"] = plain(scalars.boolean)
-        readers["http"] = _http
-        return readers
+        return readers | _of_any_kind(self.policies)
 
     def _base_url(self, values: Mapping[str, Any], keys: Keys) -> str | None:
         place: Cursor | None = values.get("base_url")
@@ -155,19 +165,8 @@ def _merged(
     return (*((name, value) for name, value in defaults if name.lower() not in names), *own)
 
 
-def _http(cursor: Cursor) -> Http:
-    return Http(
-        **cursor.fields(
-            {
-                "connect": scalar(scalars.duration),
-                "first_event": scalar(scalars.duration),
-                "idle": scalar(scalars.duration),
-                "max_connections": plain(scalars.integer_from(1)),
-                "max_idle": plain(scalars.integer_from(0)),
-                "keepalive": scalar(scalars.duration),
-            }
-        )
-    )
+def _of_any_kind(policies: Policies) -> dict[str, Reader[Any]]:
+    return {"http": http, "limits": limits, **policies.readers()}
 
 
 def _url(cursor: Cursor, *, keyed: bool) -> str:

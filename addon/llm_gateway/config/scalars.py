@@ -1,11 +1,13 @@
 """Texts to values. A `ValueError` of theirs says what was expected, never what was found."""
 
+import enum
 import re
 import ssl
+import zoneinfo
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from llm_gateway.config.values import Capability, Size
+from llm_gateway.config.values import Size
 
 MAX_DURATION = 7 * 24 * 3600.0
 
@@ -41,15 +43,26 @@ def duration(text: str) -> float:
 
     More than 0 and at most `MAX_DURATION`; the units stand in falling order, each once.
     """
-    if re.fullmatch(_NUMBER, text):
-        seconds = float(text)
-    elif text and (match := _DURATION.fullmatch(text)):
-        seconds = sum(float(n) * _SECONDS[unit] for unit, n in match.groupdict("0").items())
-    else:
-        raise ValueError("a duration such as 500ms, 30s, 10m or 1h30m")
+    seconds = _seconds(text)
     if not 0 < seconds <= MAX_DURATION:
         raise ValueError("a duration of more than 0 and at most 168h")
     return seconds
+
+
+def duration_or_zero(text: str) -> float:
+    """Seconds as `duration` reads them, or 0."""
+    seconds = _seconds(text)
+    if seconds > MAX_DURATION:
+        raise ValueError("a duration of at most 168h")
+    return seconds
+
+
+def _seconds(text: str) -> float:
+    if re.fullmatch(_NUMBER, text):
+        return float(text)
+    if text and (match := _DURATION.fullmatch(text)):
+        return sum(float(n) * _SECONDS[unit] for unit, n in match.groupdict("0").items())
+    raise ValueError("a duration such as 500ms, 30s, 10m or 1h30m")
 
 
 def size_in_bytes(text: str) -> int:
@@ -78,6 +91,20 @@ def integer_from(least: int) -> Callable[[str], int]:
     return read
 
 
+def share(*, zero: bool = True, one: bool = True) -> Callable[[str], float]:
+    """A reader of decimal numbers from 0 to 1; `zero` and `one` say whether these may be it."""
+    least = "of at least 0" if zero else "above 0"
+    most = "at most 1" if one else "below 1"
+
+    def read(text: str) -> float:
+        value = float(text) if re.fullmatch(_NUMBER, text) else -1.0
+        if 0 < value < 1 or (zero and value == 0) or (one and value == 1):
+            return value
+        raise ValueError(f"a number {least} and {most}")
+
+    return read
+
+
 def boolean(text: str) -> bool:
     """`true` or `false`; the `yes`, `no`, `on` and `off` of YAML 1.1 are refused."""
     if text not in _BOOLEANS:
@@ -94,6 +121,12 @@ def choice(options: Collection[str]) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def member[E: enum.StrEnum](options: type[E]) -> Callable[[str], E]:
+    """A reader of one of the words that `options` lists."""
+    read = choice(options)
+    return lambda text: options(read(text))
 
 
 def size_class(text: str) -> Size:
@@ -132,13 +165,6 @@ def provider_name(text: str) -> str:
     return text
 
 
-def capability(text: str) -> Capability:
-    """`chat` or `image`."""
-    if text not in set(Capability):
-        raise ValueError("chat or image")
-    return Capability(text)
-
-
 def identifier(text: str) -> str:
     """An account's or a gateway's id: safe as a segment of a URL's path."""
     if not _IDENTIFIER.fullmatch(text):
@@ -158,6 +184,14 @@ def request_field(text: str) -> str:
     if not _FIELD.fullmatch(text) or text in {"model", "messages", "prompt", "stream"}:
         raise ValueError("a field of requests such as temperature, but not a required one")
     return text
+
+
+def time_zone(text: str) -> str:
+    """The name of a time zone in the IANA database."""
+    try:
+        return zoneinfo.ZoneInfo(text).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("an IANA time zone such as UTC or America/Los_Angeles") from None
 
 
 def certificates(path: Path) -> Path:

@@ -1,9 +1,11 @@
 """What the rest of the gateway sees of the configuration: frozen values, no YAML."""
 
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import override
 
 from llm_gateway.secret import Secret
@@ -16,23 +18,150 @@ class Size(enum.StrEnum):
     BIG = "BIG"
 
 
+class Strategy(enum.StrEnum):
+    """In which order the targets of a name are tried."""
+
+    PRIORITY = "priority"
+    """Lowest `priority` first; among equals the one that has rested longest."""
+    ROUND_ROBIN = "round_robin"
+    """The one that has rested longest, whatever its priority."""
+    LEAST_LATENCY = "least_latency"
+    """The one whose answers have begun soonest."""
+    WEIGHTED = "weighted"
+    """By lot, each with its `weight`."""
+
+
+class FallbackOn(enum.StrEnum):
+    """What makes an exchange go on to the next target."""
+
+    ERROR = "error"
+    """The target failed, or its provider does not take the request."""
+    QUOTA = "quota"
+    """The target has no quota left, by our count or the provider's."""
+    CONTEXT = "context"
+    """The request is longer than the model's context."""
+    CONTENT_FILTER = "content_filter"
+    """The provider refused the content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The front door. `virtual_hosts` are lower-case, IPv6 in brackets; `deadline` in seconds."""
+    """The front door. `virtual_hosts` are lower-case, IPv6 in brackets. Times in seconds.
+
+    `deadline` bounds an exchange up to its commit, `max_attempts` its calls to providers.
+    `keepalive` is the longest silence of a stream that has not begun, `drain` how long streams may
+    go on after the gateway was told to stop.
+    """
 
     virtual_hosts: tuple[str, ...] = ("ai.localhost", "localhost", "127.0.0.1", "[::1]")
     tokens: tuple[Secret, ...] = ()
     passthrough: bool = False
     deadline: float = 600.0
+    max_attempts: int = 6
+    keepalive: float = 10.0
+    drain: float = 30.0
     max_request_bytes: int = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Routing:
+    """How names become targets: `strategies` by name, `strategy` for the others.
+
+    `aliases` stand for a model's name or a size class, and never for another alias.
+    """
+
+    strategy: Strategy = Strategy.PRIORITY
+    strategies: Mapping[str, Strategy] = MappingProxyType({})
+    aliases: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How one target is tried again, and when the next one is. Times in seconds.
+
+    Before try n + 1 it waits a random time from 0 up to `base` * 2 ** (n - 1), at most `max`. A
+    provider's own hint takes its place, up to `honour_retry_after`. `budget` is the share of a
+    provider's requests that retries may come to.
+    """
+
+    attempts: int = 3
+    base: float = 0.5
+    max: float = 8.0
+    honour_retry_after: float = 20.0
+    budget: float = 0.2
+    fallback_on: frozenset[FallbackOn] = frozenset(
+        {FallbackOn.ERROR, FallbackOn.QUOTA, FallbackOn.CONTEXT}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a target is left alone. Times in seconds.
+
+    It opens after `failures` in a row, or when `ratio` of the latest calls failed. It stays open
+    for `open`, twice as long after each probe that fails, at most `max_open`; `jitter` is the share
+    by which that is shortened or lengthened at random. With `rate_limits`, a 429 is a failure too.
+    """
+
+    failures: int = 5
+    ratio: float = 0.5
+    open: float = 5.0
+    max_open: float = 300.0
+    jitter: float = 0.2
+    rate_limits: bool = False
+
+
+BREAKER_MINUTE = BreakerPolicy(
+    failures=1, ratio=1.0, open=60.0, max_open=60.0, jitter=0.0, rate_limits=True
+)
+"""`breaker: minute`: after any error the target rests for a minute."""
+BREAKER_NONE = BreakerPolicy(failures=10**9, ratio=math.inf)
+"""`breaker: none`: a target is never left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottlePolicy:
+    """How fast one provider is asked. Times in seconds.
+
+    Calls begin at least `min_interval` apart and at most `max_concurrent` run at a time, None as
+    many as there may be connections. `queue` calls may wait, each for `queue_timeout`.
+    """
+
+    min_interval: float = 0.0
+    max_concurrent: int | None = None
+    queue: int = 1000
+    queue_timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How much may be spent in each minute, hour and day; None: any amount."""
+
+    minute: int | None = None
+    hour: int | None = None
+    day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A quota: requests, and tokens. `zone` (IANA) is where its days begin at midnight."""
+
+    requests: Windows = Windows()
+    tokens: Windows = Windows()
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
-    """How to talk to one provider. Times in seconds."""
+    """How to talk to one provider. Times in seconds.
+
+    `first_event` bounds the time to a stream's first content, `answer` that to a whole answer,
+    `idle` each silence of a stream that has begun.
+    """
 
     connect: float = 5.0
     first_event: float = 60.0
+    answer: float = 300.0
     idle: float = 60.0
     max_connections: int = 100
     max_idle: int = 50
@@ -82,6 +211,10 @@ class Provider:
     ca_file: Path | None = None
     oauth: OAuth | None = None
     discover: bool = False
+    throttle: ThrottlePolicy = ThrottlePolicy()
+    limits: Limits = Limits()
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
 
 
 class Capability(enum.StrEnum):
@@ -89,13 +222,18 @@ class Capability(enum.StrEnum):
 
     CHAT = "chat"
     IMAGE = "image"
+    PREFILL = "prefill"
+    """It goes on with an assistant's message that the conversation ends with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """One target: what clients call it (`name`) and what the provider calls it (`model`).
 
-    `omit` lists fields of requests that this model does not take.
+    `omit` lists fields of requests that this model does not take. `limits` are its own, beside its
+    provider's, which all models share. `http` has its provider's values where it has none of its
+    own, and so have `retry` and `breaker`. `hedge` is after how many seconds without an answer the
+    next target is asked as well. With `resume`, a text that breaks off goes on at another target.
     """
 
     name: str
@@ -105,6 +243,19 @@ class Model:
     priority: int
     capabilities: frozenset[Capability] = frozenset({Capability.CHAT})
     omit: frozenset[str] = frozenset()
+    max_request_bytes: int | None = None
+    weight: int = 1
+    limits: Limits = Limits()
+    http: Http = Http()
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    hedge: float | None = None
+    resume: bool = False
+
+    @property
+    def label(self) -> str:
+        """``provider/model`` as the provider names the model."""
+        return f"{self.provider}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +307,7 @@ class Config:
     source: str
     watched: tuple[Path, ...]
     warnings: tuple[str, ...]
+    routing: Routing = Routing()
 
 
 @dataclass(frozen=True, slots=True)
