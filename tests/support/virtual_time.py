@@ -22,7 +22,11 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class Loop(asyncio.SelectorEventLoop):
+    """A loop with a clock of its own."""
+
+    _scheduled: list[asyncio.TimerHandle]
+
     def __init__(self) -> None:
         self._virtual = _Selector()
         super().__init__(self._virtual)
@@ -31,8 +35,23 @@ class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    def hold_up(self, seconds: float) -> None:
+        """As something does that takes this long and does not await."""
+        self._virtual.now += seconds
+
+    def timers(self) -> int:
+        """How many timers are set."""
+        return sum(not timer.cancelled() for timer in self._scheduled)
+
 
 def run[T](main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` in virtual seconds, from 0 on."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(main)
+
+
+def current() -> Loop:
+    """The loop that runs this."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
+    return loop

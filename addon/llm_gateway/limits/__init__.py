@@ -1,0 +1,1 @@
+"""How much and how fast a target may be asked: quotas, breaker, cooldown, queue, retry budget."""
