@@ -1,6 +1,7 @@
 """HttpWire's failures: each becomes the right UpstreamError."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import closing
 
@@ -8,6 +9,7 @@ import pytest
 
 from llm_gateway.config import Http
 from llm_gateway.errors import (
+    Retry,
     UpstreamConnectionError,
     UpstreamTimeout,
 )
@@ -52,6 +54,7 @@ async def test_a_server_that_refuses_connections_is_a_connection_error() -> None
         error = await failure(send(wire, post(url)))
     assert isinstance(error, UpstreamConnectionError)
     assert "could not be established" in error.message
+    assert (error.sent, error.retry) == (False, Retry.HERE)
 
 
 async def test_a_server_that_does_not_finish_connecting_is_a_timeout() -> None:
@@ -70,6 +73,22 @@ async def test_a_server_that_does_not_finish_connecting_is_a_timeout() -> None:
         waiting.set()
     assert isinstance(error, UpstreamTimeout)
     assert (error.status, error.code) == (504, "upstream_timeout")
+    assert (error.sent, error.retry) == (False, Retry.HERE)
+    assert url in error.detail
+
+
+async def test_a_name_that_is_not_known_is_a_connection_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    async with wire_to("http://p.invalid") as wire:
+        error = await failure(send(wire, post("http://p.invalid")))
+    assert isinstance(error, UpstreamConnectionError)
+    assert "could not be established" in error.message
+    assert (error.sent, error.retry) == (False, Retry.HERE)
 
 
 async def test_a_name_lookup_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +102,7 @@ async def test_a_name_lookup_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyP
             error = await failure(send(wire, post(url)))
         assert isinstance(error, UpstreamTimeout)
         assert (error.status, error.code) == (504, "upstream_timeout")
+        assert not error.sent
 
 
 async def test_connecting_alone_is_bounded_by_the_connect_timeout() -> None:
@@ -116,7 +136,8 @@ async def test_a_failure_before_the_head_is_a_connection_error(name: str) -> Non
     async with RecordingServer(BEFORE_THE_HEAD[name]) as server, wire_to(server.url) as wire:
         error = await failure(send(wire, post(server.url)))
     assert isinstance(error, UpstreamConnectionError)
-    assert error.status == 502
+    assert (error.status, error.sent, error.retry) == (502, True, Retry.HERE)
+    assert len(server.requests) == 1
 
 
 def after_the_head(tail: bytes) -> Callable[[asyncio.Event], Handler]:
@@ -147,6 +168,7 @@ async def test_a_failure_in_the_body_is_a_connection_error(tail: bytes) -> None:
             async with asyncio.timeout(1):
                 error = await failure(read_whole(response))
     assert isinstance(error, UpstreamConnectionError)
+    assert error.sent
 
 
 async def test_a_reset_in_the_body_is_a_connection_error() -> None:
@@ -183,16 +205,18 @@ async def test_a_body_that_cannot_be_unpacked_is_a_connection_error(coding: str)
 async def test_an_address_that_is_none_is_a_connection_error(url: str) -> None:
     async with wire_to("http://p.invalid") as wire:
         request = UpstreamRequest("POST", url, (("authorization", MASKED),), CHAT, LABEL)
-        with pytest.raises(UpstreamConnectionError):
+        with pytest.raises(UpstreamConnectionError) as caught:
             await send(wire, request)
+    assert (caught.value.sent, caught.value.retry) == (False, Retry.ELSEWHERE)
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb"])
 async def test_a_header_cannot_be_split(value: str) -> None:
     async with RecordingServer(fine) as server, wire_to(server.url) as wire:
-        with pytest.raises(UpstreamConnectionError):
+        with pytest.raises(UpstreamConnectionError) as caught:
             await send(wire, post(server.url, CHAT, ("x-edited", value)))
     assert server.requests == []
+    assert (caught.value.sent, caught.value.retry) == (False, Retry.ELSEWHERE)
 
 
 async def test_what_came_before_a_break_is_read_first() -> None:

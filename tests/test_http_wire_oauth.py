@@ -10,6 +10,7 @@ import pytest
 
 from llm_gateway.config import Credential, Http, OAuth
 from llm_gateway.errors import (
+    Retry,
     UpstreamAuthError,
     UpstreamConnectionError,
     UpstreamError,
@@ -236,13 +237,17 @@ FAILURES: dict[str, tuple[Handler, type[UpstreamError]]] = {
 
 
 async def token_failure(sending: Awaitable[object]) -> UpstreamError:
-    """The error of a request for which there is no token; it holds no secret."""
+    """The error of a request for which there is no token, so that it never leaves.
+
+    It holds no secret.
+    """
     with pytest.raises(UpstreamError) as caught:
         await sending
     error = caught.value
     told = f"{error!r} {error.message} {error.detail} {error.body()!r} {error.headers}"
     assert KEY not in told
     assert "127.0.0.1" not in error.message
+    assert not error.sent
     return error
 
 
@@ -338,6 +343,7 @@ async def test_the_authorization_server_s_certificate_is_judged_likewise(tmp_pat
         async with wire_of(make_provider(base_url=api.url, oauth=oauth)) as wire:
             error = await token_failure(send(wire, post(api.url)))
     assert "certificate could not be verified" in error.message
+    assert error.retry is Retry.ELSEWHERE
     assert len(auth.requests) == 1
 
 

@@ -1,6 +1,8 @@
 """HttpWire's connections: used again, bounded, and closed when they should be."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -128,6 +130,25 @@ async def test_close_ends_a_read_that_is_under_way() -> None:
         asyncio.get_running_loop().call_soon(response.close)
         error = await failure(response.read())
         assert isinstance(error, UpstreamConnectionError)
+
+
+async def test_a_read_that_close_has_ended_keeps_nothing_of_its_reader() -> None:
+    """A failure's traceback has every frame up to the reader, and aiohttp has one for all."""
+
+    class Held:
+        """Something in a frame."""
+
+    async def read() -> weakref.ref[Held]:
+        held = Held()
+        with closing(await send(wire, post(server.url))) as response:
+            asyncio.get_running_loop().call_soon(response.close)
+            await failure(response.read())
+        return weakref.ref(held)
+
+    async with RecordingServer(stalling) as server, wire_to(server.url) as wire:
+        held = await read()
+    gc.collect()
+    assert held() is None
 
 
 async def test_a_request_that_is_cancelled_closes_the_provider_s_socket() -> None:

@@ -97,8 +97,22 @@ async def test_a_proxy_s_refusal_is_a_connection_error_and_keeps_its_password(
         async with wire_to(server.url) as wire:
             error = await failure(whole(wire, post(server.url)))
     assert isinstance(error, UpstreamConnectionError)
+    assert not error.sent
     assert "canary" not in error.detail
     assert server.requests == []
+
+
+async def test_a_proxy_that_hangs_up_is_a_connection_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeProxy(b"") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        async with wire_to("https://p.invalid") as wire:
+            error = await failure(whole(wire, post("https://p.invalid")))
+    assert isinstance(error, UpstreamConnectionError)
+    assert "could not be established" in error.message
+    assert not error.sent
+    assert len(proxy.requests) == 1
 
 
 async def test_a_proxy_that_never_answers_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +135,7 @@ async def test_a_proxy_that_never_answers_is_a_timeout(monkeypatch: pytest.Monke
         assert asked.is_set()
         over.set()
     assert isinstance(error, UpstreamTimeout)
-    assert (error.status, error.code) == (504, "upstream_timeout")
+    assert (error.status, error.code, error.sent) == (504, "upstream_timeout", False)
     assert "canary" not in error.detail
 
 
@@ -134,6 +148,7 @@ async def test_a_proxy_that_is_not_there_is_a_connection_error(
     async with RecordingServer(fine) as server, wire_to(server.url) as wire:
         error = await failure(whole(wire, post(server.url)))
     assert isinstance(error, UpstreamConnectionError)
+    assert not error.sent
     assert "canary" not in error.detail
     assert server.requests == []
 

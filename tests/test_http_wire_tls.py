@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_gateway.errors import UpstreamConnectionError
+from llm_gateway.errors import Retry, UpstreamConnectionError
 from llm_gateway.http_wire import tls_context
 from llm_gateway.wire import read_whole
 from support.fakes import KEY, make_provider
@@ -45,6 +45,7 @@ async def test_an_unknown_authority_s_certificate_is_refused(tmp_path: Path) -> 
         assert server.requests == []
     assert isinstance(error, UpstreamConnectionError)
     assert "certificate could not be verified" in error.message
+    assert (error.sent, error.retry) == (False, Retry.ELSEWHERE)
 
 
 async def test_ssl_cert_file_names_an_authority_to_trust(
@@ -69,6 +70,7 @@ async def test_a_certificate_for_another_name_is_refused(
             error = await failure(send(wire, post(url)))
         assert server.requests == []
     assert "certificate could not be verified" in error.message
+    assert (error.sent, error.retry) == (False, Retry.ELSEWHERE)
 
 
 async def test_a_server_that_speaks_no_tls_is_a_connection_error() -> None:
@@ -82,6 +84,7 @@ async def test_a_server_that_speaks_no_tls_is_a_connection_error() -> None:
         async with wire_to(url) as wire:
             error = await failure(send(wire, post(url)))
     assert isinstance(error, UpstreamConnectionError)
+    assert (error.sent, error.retry) == (False, Retry.HERE)
 
 
 def test_the_tls_context_verifies_certificate_and_name() -> None:

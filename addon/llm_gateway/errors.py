@@ -5,6 +5,8 @@
     GatewayError                    a status, OpenAI's four error keys, headers
     ├── RequestError                the client's request is at fault; found by us (4xx)
     ├── InternalError               a bug of ours (500)
+    ├── GatewayShutdown             the gateway stops (503)
+    ├── NoTargetError               nobody may be asked now: quota, breaker, queue (429, 503)
     └── UpstreamError               a provider failed; carries the decision: retry here,
         │                           go elsewhere, or give up
         ├── UpstreamConnectionError no connection, or it broke (502)
@@ -22,7 +24,7 @@ secret. The body is OpenAI's error object: ``{"error": {"message", "type", "para
 
 import enum
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import orjson
 
@@ -66,6 +68,11 @@ class GatewayError(Exception):
         self.headers = headers
         self.detail = detail
 
+    def add(self, sentence: str) -> None:
+        """Say more in the message."""
+        end = "" if self.message.endswith((".", "!", "?")) else "."
+        self.message = f"{self.message}{end} {sentence}"
+
     def body(self) -> bytes:
         """The OpenAI error body as JSON bytes, all four keys present."""
         return orjson.dumps(
@@ -98,13 +105,64 @@ class InternalError(GatewayError):
         )
 
 
+class GatewayShutdown(GatewayError):
+    """The gateway stops; another one, or this one started again, may well answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "The gateway is shutting down.",
+            type=SERVER_ERROR,
+            code="gateway_shutdown",
+            headers=waiting(1.0),
+        )
+
+
+class NoTargetError(GatewayError):
+    """No target of the model may be asked now; nothing was sent. ``wait``: until one may, seconds.
+
+    None is never: the request alone is more than a limit allows.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = SERVER_ERROR,
+        code: str,
+        wait: float | None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(status, message, type=type, code=code, headers=(*waiting(wait), *headers))
+        self.wait = wait
+
+
+def waiting(wait: float | None) -> tuple[tuple[str, str], ...]:
+    """The headers that tell a client how long to wait, in seconds; None: that it need not try.
+
+    ``retry-after`` (RFC 9110 §10.2.3) counts whole seconds; ``retry-after-ms`` and
+    ``x-should-retry`` are understood by OpenAI's SDKs.
+    """
+    if wait is None:
+        return (("x-should-retry", "false"),)
+    return (
+        ("retry-after", str(max(1, math.ceil(wait)))),
+        ("retry-after-ms", str(max(1, math.ceil(wait * 1000)))),
+    )
+
+
 class UpstreamError(GatewayError):
-    """A provider failed. ``retry_after`` is its own hint in seconds, if it gave one."""
+    """A provider failed. ``retry_after`` is its own hint in seconds, if it gave one.
+
+    ``sent`` is False where the request never left, so that the provider cannot have counted it.
+    """
 
     default_status: ClassVar[int] = 502
     default_code: ClassVar[str] = "upstream_error"
     default_type: ClassVar[str] = SERVER_ERROR
     default_retry: ClassVar[Retry] = Retry.HERE
+    sent: bool = True
 
     def __init__(
         self,
@@ -118,9 +176,7 @@ class UpstreamError(GatewayError):
         retry_after: float | None = None,
         detail: str = "",
     ) -> None:
-        headers = (
-            () if retry_after is None else (("retry-after", str(max(1, math.ceil(retry_after)))),)
-        )
+        headers = () if retry_after is None else waiting(retry_after)
         super().__init__(
             status or self.default_status,
             message,
@@ -132,6 +188,11 @@ class UpstreamError(GatewayError):
         )
         self.retry = retry or self.default_retry
         self.retry_after = retry_after
+
+    def unsent(self) -> Self:
+        """The same failure, of a request that never left."""
+        self.sent = False
+        return self
 
 
 class UpstreamConnectionError(UpstreamError):
@@ -181,6 +242,7 @@ class UpstreamUnsupported(UpstreamError):
     default_type = INVALID_REQUEST
     default_code = "unsupported_parameter"
     default_retry = Retry.ELSEWHERE
+    sent = False
 
 
 class UpstreamUnavailable(UpstreamError):

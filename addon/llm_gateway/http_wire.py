@@ -10,29 +10,32 @@ Only connecting is bounded in time here.
 """
 
 import asyncio
+import functools
 import re
 import ssl
 import time
 import urllib.request
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import override
 
 import aiohttp
 import certifi
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from llm_gateway.adapters.contract import Whole
 from llm_gateway.config import Credential, Http, Provider
-from llm_gateway.errors import (
-    UpstreamConnectionError,
-    UpstreamError,
-    UpstreamTimeout,
+from llm_gateway.errors import Retry, UpstreamConnectionError, UpstreamError, UpstreamTimeout
+from llm_gateway.http_pool import (
+    FAILURES,
+    Pool,
+    StaleConnection,
+    detail,
+    fresh_connection,
+    shutting_down,
 )
 from llm_gateway.keymask import KeyMask
 from llm_gateway.oauth import AccessToken
@@ -51,11 +54,7 @@ TOKEN_SECONDS = 30.0
 TOKEN_BYTES = 64 * 1024
 """How long an exchange of a key for a token may take, and how large its answer may be."""
 
-_USERINFO = re.compile(r"//[^/@\s]+@")
 _MASKED = re.compile(r"\*\*\*[0-9a-f]{8}")
-
-_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
-"""What aiohttp raises where a connection or an answer breaks."""
 
 
 class _HttpResponse:
@@ -104,11 +103,11 @@ class _HttpResponse:
                     data = mask.feed(data)
                 if data:
                     return data
-        except (*_FAILURES, RuntimeError) as error:  # RuntimeError: the session was closed
+        except (*FAILURES, RuntimeError) as error:  # RuntimeError: the session was closed
             self._forget_connection()
             if self._session.closed:
-                raise _shutting_down() from error
-            raise _as_upstream_error(error) from error
+                raise shutting_down(sent=True) from error
+            raise _broken(error) from error
         self._forget_connection()
         rest = b""
         for mask in self._masks:
@@ -127,6 +126,11 @@ class _HttpResponse:
 
     def close(self) -> None:
         self._forget_connection()
+        content = self._response.content
+        if content.exception() is None:
+            # aiohttp would end a read with the one exception that it has for this, whose traceback
+            # grows with each, and holds all that the readers had in their hands.
+            content.set_exception(aiohttp.ClientConnectionError("Connection closed"))
         self._response.close()
 
     async def _drain(self) -> None:
@@ -156,46 +160,6 @@ class _HttpResponse:
 def _retrieve(future: asyncio.Future[None]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """aiohttp's pool, with three bounds that it does not have.
-
-    On the idle connections; on connecting as a whole (it bounds each step by itself, and name
-    lookup and a proxy's answer not at all); and on closing: over TLS it would wait half a minute
-    for the other side's goodbye, while a provider goes on computing.
-    """
-
-    def __init__(self, http: Http, tls: ssl.SSLContext) -> None:
-        super().__init__(limit=http.max_connections, keepalive_timeout=http.keepalive, ssl=tls)
-        self._max_idle = http.max_idle
-        self._connect_seconds = http.connect
-
-    @override
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list["aiohttp.tracing.Trace"],
-        timeout: aiohttp.ClientTimeout,
-    ) -> ResponseHandler:
-        try:
-            async with asyncio.timeout(self._connect_seconds):
-                return await super()._create_connection(req, traces, timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError("connecting took too long") from error
-
-    @override
-    def _release(
-        self,
-        key: "aiohttp.client_reqrep.ConnectionKey",
-        protocol: ResponseHandler,
-        *,
-        should_close: bool = False,
-    ) -> None:
-        idle = sum(map(len, self._conns.values()))
-        if should_close or protocol.should_close:
-            protocol.abort()
-        super()._release(key, protocol, should_close=should_close or idle >= self._max_idle)
 
 
 class HttpWire:
@@ -229,7 +193,7 @@ class HttpWire:
             response = await self._request(
                 self._session, request.method, url, headers, request.body
             )
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._failure(error) from error
         if response.status == HTTPStatus.UNAUTHORIZED:
             for token in self._tokens.values():
@@ -256,7 +220,7 @@ class HttpWire:
                 continue
             secret = credential.secret
             if name in self._tokens:
-                secret = await self._tokens[name].get()
+                secret = await _token(self._tokens[name])
                 secrets.append(secret)
             headers[name] = credential.scheme + secret.reveal()
         return headers, secrets
@@ -269,11 +233,16 @@ class HttpWire:
         headers: Mapping[str, str],
         body: bytes,
     ) -> aiohttp.ClientResponse:
-        """The one way out. Raises UpstreamError if the wire is closed, or what aiohttp raises."""
+        """The one way out. Raises UpstreamError where nothing left, or what aiohttp raises.
+
+        A connection that the provider had closed meanwhile is not the request's fault: it is sent
+        once more, on a new one.
+        """
         if self._session.closed:
-            raise _shutting_down()
+            raise shutting_down(sent=False)
         origin = url.origin()
-        return await session.request(
+        request = functools.partial(
+            session.request,
             method,
             url,
             headers=headers,
@@ -281,6 +250,13 @@ class HttpWire:
             allow_redirects=False,
             proxy=self._proxy if origin == self._origin else environment_proxy(origin),
         )
+        try:
+            return await request()
+        except StaleConnection:
+            if self._session.closed:
+                raise shutting_down(sent=True) from None
+            with fresh_connection():
+                return await request()
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Whole:
         """Ask the authorization server. Raises UpstreamError."""
@@ -296,18 +272,18 @@ class HttpWire:
                 return Whole(response.status, response.headers, answer[:TOKEN_BYTES])
         except TimeoutError as error:
             raise UpstreamTimeout(
-                "The provider gave no access token in time.", detail=_detail(error)
+                "The provider gave no access token in time.", detail=detail(error)
             ) from error
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> UpstreamError:
-        return _shutting_down() if self._session.closed else _as_upstream_error(error)
+        return shutting_down(sent=True) if self._session.closed else _broken(error)
 
 
 def _session(http: Http, tls: ssl.SSLContext) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=_Connector(http, tls),
+        connector=Pool(http, tls),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
@@ -328,9 +304,15 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """
     if ca_file is not None:
         return ssl.create_default_context(cafile=ca_file)
-    context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
-    if paths.cafile is None and paths.capath is None:
+    return _system_context(paths.cafile, paths.capath)
+
+
+@cache
+def _system_context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
+    """One for all providers: to read a system's certificates takes 20 ms and more."""
+    context = ssl.create_default_context()
+    if cafile is None and capath is None:
         context.load_verify_locations(certifi.where())
     return context
 
@@ -344,42 +326,24 @@ def environment_proxy(origin: URL) -> URL | None:
     return URL(proxy if "://" in proxy else f"http://{proxy}")
 
 
-def _shutting_down() -> UpstreamConnectionError:
+async def _token(token: AccessToken) -> Secret:
+    """Raises UpstreamError, also where it was the authorization server that was asked."""
+    try:
+        return await token.get()
+    except UpstreamError as error:
+        error.sent = False
+        raise
+
+
+def _broken(error: Exception) -> UpstreamConnectionError:
+    """What aiohttp raises once there is a connection, and before it looks for one."""
+    if isinstance(error, ValueError | aiohttp.NonHttpUrlClientError):
+        return UpstreamConnectionError(
+            "The request to the provider has no valid address, or a header that is none.",
+            retry=Retry.ELSEWHERE,
+            detail=detail(error),
+        ).unsent()
     return UpstreamConnectionError(
-        "The gateway is shutting down.",
-        status=503,
-        code="gateway_shutdown",
-        detail="the provider's wire is closed",
+        "The connection to the provider broke before the answer was complete.",
+        detail=detail(error),
     )
-
-
-def _as_upstream_error(error: Exception) -> UpstreamError:
-    """aiohttp's exceptions as ours."""
-    detail = _detail(error)
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return UpstreamTimeout("The provider could not be connected to in time.", detail=detail)
-        case aiohttp.ClientConnectorCertificateError():
-            return UpstreamConnectionError(
-                "The provider's TLS certificate could not be verified.", detail=detail
-            )
-        case aiohttp.ClientConnectorError():
-            return UpstreamConnectionError(
-                "The connection to the provider could not be established.", detail=detail
-            )
-        case _:
-            return UpstreamConnectionError(
-                "The connection to the provider broke before the answer was complete.",
-                detail=detail,
-            )
-
-
-def _detail(error: Exception) -> str:
-    """For the log and the flow: what went wrong, without anything that came from the other side.
-
-    The texts of aiohttp's other errors quote what it could not parse, which may be anything.
-    """
-    name = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return _USERINFO.sub("//***@", f"{name}: {error}")
-    return f"{name} {error.status}" if isinstance(error, aiohttp.ClientResponseError) else name

@@ -63,7 +63,7 @@ def test_the_adapter_s_word_counts_most(status: int, error: dict[str, Any], retr
     headers = {"x-should-retry": "true", "retry-after": "5"}
     found = classify(status, headers, error, retry=retry, retry_after=77.5)
     assert (found.retry, found.retry_after) == (retry, 77.5)
-    assert found.headers == (("retry-after", "78"),)
+    assert found.headers == (("retry-after", "78"), ("retry-after-ms", "77500"))
 
 
 @pytest.mark.parametrize("seconds", [0, -5, float("inf"), float("nan"), 1e9])

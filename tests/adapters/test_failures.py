@@ -26,6 +26,29 @@ def summary(error: UpstreamError) -> tuple[type[UpstreamError], int, Retry]:
 
 
 @pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "model_decommissioned", "message": "Gone."},
+        {"message": "The model `mixtral` has been decommissioned and is no longer supported."},
+        {"code": 400, "message": "free/llama-9 is not a valid model ID"},
+        {"code": "model_not_found", "message": "No."},
+    ],
+)
+def test_a_400_about_the_model_is_for_another_target(error: dict[str, Any]) -> None:
+    found = classify(400, {}, error)
+    assert summary(found) == (UpstreamRejected, 404, Retry.ELSEWHERE)
+    assert found.code == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    "code", ["organization_restricted", "billing_hard_limit_reached", "account_deactivated"]
+)
+def test_a_400_about_our_account_is_no_fault_of_the_request(code: str) -> None:
+    found = classify(400, {}, {"code": code, "message": "Pay first."})
+    assert summary(found) == (UpstreamAuthError, 502, Retry.ELSEWHERE)
+
+
+@pytest.mark.parametrize(
     ("status", "kind", "client_status", "retry"),
     [
         (400, UpstreamRejected, 400, Retry.NEVER),
@@ -154,7 +177,7 @@ def test_a_plain_rate_limit_is_openai_s() -> None:
     error = classify(429, {"retry-after": "7"}, {"code": "slow", "type": "tokens"})
     assert (error.type, error.code) == ("requests", "rate_limit_exceeded")
     assert error.retry_after == 7
-    assert error.headers == (("retry-after", "7"),)
+    assert error.headers == (("retry-after", "7"), ("retry-after-ms", "7000"))
 
 
 def test_an_unavailable_provider_s_hint_is_kept_too() -> None:

@@ -182,6 +182,7 @@ async def test_a_provider_s_failure_is_answered_with_its_status(
     assert sorted(sink.headers) == [
         ("content-type", "application/json"),
         ("retry-after", "7"),
+        ("retry-after-ms", "7000"),
         ("x-ai-proxy-attempts", "1"),
         ("x-ai-proxy-model", "p/up-model"),
         ("x-request-id", "req_test"),

@@ -42,6 +42,25 @@ STATUS_OF = {
 """The status of an error's ``code``, ``type`` or ``status`` where no number says it."""
 
 MODEL_NOT_FOUND = "model_not_found"
+NO_MODEL_NAMES = {
+    MODEL_NOT_FOUND,
+    "model_decommissioned",
+    "model_not_active",
+    "model_not_available",
+}
+NO_MODEL_WORDS = re.compile(
+    r"\bis not a valid model\b"
+    r"|\bmodel\b[^.]{0,80}\b(?:decommissioned|no longer (?:available|supported))\b",
+    re.IGNORECASE,
+)
+"""A 400 that is about a model which the provider does not have, or has no more."""
+NO_ACCOUNT_NAMES = {
+    "organization_restricted",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "account_deactivated",
+}
+"""A 4xx that is about our account, and not about the request."""
 CONTEXT_LENGTH = "context_length_exceeded"
 CONTEXT_LENGTH_NAMES = {CONTEXT_LENGTH, "exceed_context_size_error"}
 CONTEXT_LENGTH_WORDS = re.compile(

@@ -222,6 +222,30 @@ def _no_access(failure: _Failure) -> UpstreamError:
     )
 
 
+def _is_about_the_account(failure: _Failure) -> bool:
+    return failure.status in _CLIENT_ERRORS and bool(failure.names & words.NO_ACCOUNT_NAMES)
+
+
+def _is_about_the_model(failure: _Failure) -> bool:
+    if failure.status != HTTPStatus.BAD_REQUEST:
+        return False
+    named = bool(failure.names & words.NO_MODEL_NAMES)
+    return named or words.NO_MODEL_WORDS.search(failure.message) is not None
+
+
+def _no_model(failure: _Failure) -> UpstreamError:
+    """404, as others say it: another provider may have it."""
+    return UpstreamRejected(
+        failure.message or "The provider does not have this model.",
+        status=HTTPStatus.NOT_FOUND,
+        code=words.MODEL_NOT_FOUND,
+        param=failure.param,
+        retry=failure.decided or Retry.ELSEWHERE,
+        retry_after=failure.given_wait,
+        detail=failure.detail,
+    )
+
+
 def _is_above_the_limit(failure: _Failure) -> bool:
     """Whether a rate limit is below what this one request needs: then no wait mends it."""
     if failure.status != HTTPStatus.TOO_MANY_REQUESTS:
@@ -307,6 +331,8 @@ def _no_answer(failure: _Failure) -> UpstreamError:
 _READINGS: tuple[tuple[Callable[[_Failure], bool], Callable[[_Failure], UpstreamError]], ...] = (
     (_is_about_content, _refused_content),
     (_is_too_long, _too_long),
+    (_is_about_the_account, _no_access),
+    (_is_about_the_model, _no_model),
     (_is_above_the_limit, _above_the_limit),
     (lambda failure: failure.status in _AUTH, _no_access),
     (lambda failure: failure.status == HTTPStatus.TOO_MANY_REQUESTS, _limited),
