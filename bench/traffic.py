@@ -102,7 +102,8 @@ def events() -> list[bytes]:
 
 
 def _deltas() -> Iterator[tuple[dict[str, str], str | None]]:
-    yield {"role": "assistant", "content": ""}, None
+    # With a word: a gateway may hold a stream back until it has one.
+    yield {"role": "assistant", "content": "word"}, None
     for number in range(EVENTS - 2):
         yield {"content": f" word{number}"}, None
     yield {}, "stop"

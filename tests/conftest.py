@@ -14,7 +14,7 @@ from support.process import Gateway, GatewaySettings, StartGateway, run_gateway
 # The same examples each time: what fails here fails everywhere, and a good change stays good. New
 # ones are looked for with `pytest --hypothesis-profile=random`.
 settings.register_profile("random", deadline=None)
-settings.register_profile("suite", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("suite", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile("suite")
 
 

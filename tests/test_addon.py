@@ -248,6 +248,47 @@ async def test_a_mitmproxy_that_is_different_inside_is_told_and_answers_go_whole
     assert not house.addon._bridge._enabled
 
 
+async def test_in_the_end_nothing_new_is_taken_and_the_wires_are_closed(house: House) -> None:
+    house.configure()
+    await house.addon.done()
+    assert house.addon._draining.stopping
+    assert house.addon._bridge.closing
+    assert not house.addon._engine._open
+
+
+async def test_it_ends_well_where_it_never_began(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.addon.done()
+    assert caplog.text == ""
+
+
+async def fail(*_: object) -> None:
+    raise KeyError("made up")
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [("listening", "failed to stop listening"), ("draining", "failed to stop in good order")],
+)
+async def test_whatever_fails_in_the_end_the_wires_are_closed(
+    house: House,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    said: str,
+) -> None:
+    house.configure()
+    if part == "listening":
+        monkeypatch.setattr(house.addon._proxyserver.servers, "update", fail)
+    else:
+        monkeypatch.setattr(house.addon._draining, "drain", fail)
+    await house.addon.done()
+    assert said in caplog.text
+    assert house.addon._draining.stopping
+    assert not house.addon._engine._open
+
+
 async def test_the_way_to_a_provider_follows_its_kind() -> None:
     echo = make_wire(make_provider("echo", kind="echo", key=None))
     assert isinstance(echo, EchoWire)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_gateway.adapters.contract import Usage
-from llm_gateway.dispatch import Reply
+from llm_gateway.attempt import Reply
 from llm_gateway.errors import (
     RequestError,
     UpstreamAuthError,

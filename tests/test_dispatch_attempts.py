@@ -18,6 +18,7 @@ from llm_gateway.errors import (
     UpstreamRateLimited,
     UpstreamTimeout,
 )
+from llm_gateway.trace import Trace
 from llm_gateway.wire import UpstreamRequest
 from support.exchange import JSON, NOW, Exchange, cancelled
 from support.fakes import FakeResponse, chat_body, frame
@@ -124,6 +125,15 @@ async def test_there_is_no_third_attempt() -> None:
     exchange = Exchange(EXPIRED, more=(last,), kind=PLAIN)
     assert await exchange.failure() is last
     assert exchange.trace.attempts == 2
+
+
+async def test_a_target_that_refuses_new_tokens_as_well_is_left_alone_in_the_end() -> None:
+    exchange = Exchange(EXPIRED, more=(EXPIRED,) * 9, kind=PLAIN)
+    for _ in range(5):
+        assert await exchange.failure() is EXPIRED
+        exchange.trace = Trace("req_test")
+    assert (await exchange.failure()).code == "no_healthy_upstream"
+    assert len(exchange.wire.requests) == 10
 
 
 async def test_another_failure_of_the_second_attempt_is_the_client_s_answer() -> None:

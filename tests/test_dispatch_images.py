@@ -2,14 +2,14 @@
 
 import asyncio
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, override
 
 import pytest
 
 from llm_gateway.adapters.contract import ImageCall, Steps, Usage
-from llm_gateway.config import Capability, Model
-from llm_gateway.dispatch import ChatRequest, Dispatcher, ImageRequest
+from llm_gateway.config import Capability, Limits, Model, ThrottlePolicy, Windows
+from llm_gateway.dispatch import ChatRequest, ImageRequest
 from llm_gateway.errors import (
     GatewayError,
     RequestError,
@@ -19,8 +19,6 @@ from llm_gateway.errors import (
     UpstreamTimeout,
     UpstreamUnsupported,
 )
-from llm_gateway.memory import Memory
-from llm_gateway.routing import Catalogue
 from llm_gateway.trace import Trace
 from llm_gateway.wire import Label
 from support.exchange import NOW
@@ -29,6 +27,8 @@ from support.fakes import (
     FakeWire,
     chat_body,
     make_config,
+    make_dispatcher,
+    make_gatekeeper,
     make_model,
     make_provider,
     make_upstreams,
@@ -62,8 +62,9 @@ class Drawing:
         self.trace = Trace("req_test")
         config = make_config([make_provider()], self.models)
         upstreams = make_upstreams(config, {"p": self.wire}, {"openai": self.kind})
-        self.dispatcher = Dispatcher(
-            Catalogue(config, 0), upstreams, self.deadline, Memory(), lambda: NOW
+        self.gatekeeper = make_gatekeeper(config)
+        self.dispatcher = make_dispatcher(
+            config, upstreams, self.deadline, clock=lambda: NOW, gatekeeper=self.gatekeeper
         )
 
     async def response(self) -> dict[str, Any]:
@@ -128,10 +129,12 @@ async def test_any_model_that_draws_can_be_asked_for(model: str) -> None:
     assert drawing.trace.model == model
 
 
-async def test_without_a_model_the_first_that_draws_is_asked() -> None:
-    drawing = Drawing((drawn(),), model=None)
+async def test_without_a_model_any_that_draws_is_asked() -> None:
+    busy = FakeResponse(b"", status=503)
+    drawing = Drawing((busy, drawn()), model=None)
     await drawing.response()
-    assert (drawing.trace.model, drawing.trace.target) == ("painter", "p/up-painter")
+    assert (drawing.trace.model, drawing.trace.target) == ("any", "p/up-both")
+    assert drawing.trace.way == "p/up-painter=upstream_unavailable, p/up-both=ok"
 
 
 async def test_without_a_model_and_none_that_draws_there_is_nothing_to_ask() -> None:
@@ -140,7 +143,7 @@ async def test_without_a_model_and_none_that_draws_there_is_nothing_to_ask() -> 
     assert isinstance(error, RequestError)
     assert (error.status, error.code, error.param) == (404, "model_not_found", "model")
     assert "image" in error.message
-    assert (drawing.trace.model, drawing.trace.attempts) == (None, 0)
+    assert (drawing.trace.model, drawing.trace.attempts) == ("any", 0)
 
 
 @pytest.mark.parametrize(
@@ -234,3 +237,28 @@ async def test_the_deadline_bounds_the_whole_drawing() -> None:
     error = await drawing.failure()
     assert isinstance(error, UpstreamTimeout)
     assert "deadline of 0.02 s" in error.message
+
+
+@pytest.mark.parametrize(
+    ("limits", "places"), [({"limits": Limits(Windows(minute=3))}, None), ({}, 1)]
+)
+async def test_each_picture_is_a_call_of_its_own_where_calls_count(
+    limits: dict[str, Any], places: int | None
+) -> None:
+    models = tuple(replace(model, **limits) for model in MODELS)
+    drawing = Drawing(tuple(drawn() for _ in range(3)), {"n": 3}, models=models)
+    gate = drawing.gatekeeper.gate(models[1])
+    gate.provider.throttle.adopt(ThrottlePolicy(max_concurrent=places), 100)
+    assert len((await drawing.response())["data"]) == 3
+    assert (gate.provider.throttle.running, len(drawing.wire.requests)) == (0, 3)
+    if limits:
+        error = await drawing.failure()
+        assert (error.status, error.code) == (429, "rate_limit_exceeded")
+
+
+async def test_pictures_beyond_a_quota_are_not_drawn_there() -> None:
+    models = tuple(replace(model, limits=Limits(Windows(minute=2))) for model in MODELS)
+    drawing = Drawing(tuple(drawn() for _ in range(3)), {"n": 3}, models=models)
+    error = await drawing.failure()
+    assert (error.status, error.code) == (429, "rate_limit_exceeded")
+    assert len(drawing.wire.requests) == 2

@@ -139,7 +139,7 @@ async def test_leaving_during_the_hold_closes_the_response(
 
 
 async def test_leaving_in_mid_stream_closes_the_response() -> None:
-    response = FakeResponse(FIRST + USAGE, asyncio.Event())
+    response = FakeResponse(HELLO + USAGE, asyncio.Event())
     exchange = Exchange(response)
     await cancelled(asyncio.create_task(exchange.streamed()), response.waiting)
     assert response.closed
@@ -156,7 +156,7 @@ async def test_leaving_between_two_pieces_closes_the_response() -> None:
 
 
 async def test_leaving_before_the_first_piece_is_taken_closes_the_response() -> None:
-    response = FakeResponse(FIRST, asyncio.Event())
+    response = FakeResponse(HELLO, asyncio.Event())
     reply = await Exchange(response).reply()
     assert not isinstance(reply.body, bytes)
     await reply.body.aclose()

@@ -14,8 +14,9 @@ from mitmproxy.test import tflow
 
 from llm_gateway import config
 from llm_gateway.bridge.attach import Bridge
+from llm_gateway.draining import Draining
 from llm_gateway.echo import EchoWire
-from llm_gateway.entrance import Entrance
+from llm_gateway.entrance import Entrance, is_admitted
 from llm_gateway.inspect.attempts import ATTEMPT, EXCHANGE, MODEL, PROVIDER, Publisher
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
@@ -38,7 +39,8 @@ class House:
         self.publisher = Publisher(addons, lambda: False)
         engine = Engine(echo_without_pauses, self.publisher.wrap, Secret("unused"), 7)
         engine.adopt(configuration)
-        self.entrance = Entrance(engine, Bridge({}), self.publisher)
+        self.draining = Draining()
+        self.entrance = Entrance(engine, Bridge({}), self.publisher, self.draining)
 
     async def answer(self, flow: http.HTTPFlow) -> tuple[int, dict[str, Any]]:
         """Take the flow through our hooks; return its status and JSON body."""
@@ -152,6 +154,36 @@ async def test_a_refusal_does_not_invite_the_body(make_house: MakeHouse) -> None
     flow = request("POST", "/v1/chat/completions", (b"expect", b"100-continue"))
     make_house().entrance.requestheaders(flow)
     assert "expect" not in flow.request.headers
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        request("GET", "/v1/models", BEARER),
+        request("GET", "/v1/models"),
+        request("GET", "/v1/models", BEARER, host=b"example.com"),
+        request("GET", "/v1/models", BEARER, replayed=True),
+    ],
+    ids=["of a client", "without a token", "to another host", "replayed"],
+)
+async def test_nothing_new_is_taken_once_the_gateway_stops(
+    make_house: MakeHouse, flow: http.HTTPFlow
+) -> None:
+    house = make_house(passthrough=True)
+    house.draining.stopping = True
+    status, body = await house.answer(flow)
+    assert (status, body["error"]["code"]) == (503, "gateway_shutdown")
+    assert flow.response is not None
+    assert flow.response.headers["retry-after"] == "1"
+    assert TOKEN not in str(flow.request.headers.fields)
+    assert not is_admitted(flow)
+
+
+async def test_what_is_admitted_is_known() -> None:
+    flow = request()
+    assert not is_admitted(flow)
+    flow.metadata[EXCHANGE] = "req_test"
+    assert is_admitted(flow)
 
 
 async def test_an_exchange_of_ours_can_be_replayed_without_its_token(make_house: MakeHouse) -> None:

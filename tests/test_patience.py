@@ -77,6 +77,50 @@ def test_every_limit_stands_still_and_the_shortest_ends(
     assert virtual_time.run(timed_out(work)) == pytest.approx(end)
 
 
+async def suspended(patience: Patience, start: float, end: float) -> None:
+    await asyncio.sleep(start)
+    with patience.suspended():
+        await asyncio.sleep(end - start)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "end"),
+    [
+        ((1, 50), (2, 100), 104),
+        ((1, 100), (2, 50), 104),
+        ((1, 100), (1, 100), 104),
+        ((1, 50), (52, 100), 102),
+    ],
+    ids=["longer", "inside", "together", "apart"],
+)
+def test_two_calls_of_an_exchange_may_be_suspended_at_a_time(
+    first: tuple[float, float], second: tuple[float, float], end: float
+) -> None:
+    async def work() -> None:
+        patience = Patience()
+        async with patience.limit(5), asyncio.TaskGroup() as group:
+            group.create_task(suspended(patience, *first))
+            group.create_task(suspended(patience, *second))
+            await asyncio.sleep(1000)
+
+    assert virtual_time.run(timed_out(work)) == pytest.approx(end)
+
+
+def test_a_call_may_end_while_another_one_is_suspended() -> None:
+    async def call(patience: Patience) -> None:
+        async with patience.limit(3):
+            await asyncio.sleep(2)
+
+    async def work() -> None:
+        patience = Patience()
+        async with patience.limit(5), asyncio.TaskGroup() as group:
+            group.create_task(suspended(patience, 1, 100))
+            group.create_task(call(patience))
+            await asyncio.sleep(1000)
+
+    assert virtual_time.run(timed_out(work)) == pytest.approx(104)
+
+
 def test_a_limit_that_is_over_is_not_started_again() -> None:
     async def work() -> float:
         patience = Patience()

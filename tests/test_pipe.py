@@ -62,7 +62,7 @@ async def test_after_a_good_stream_the_connection_is_given_back() -> None:
 
 async def test_each_event_passes_before_the_next_one_is_there() -> None:
     gates = [asyncio.Event() for _ in range(3)]
-    frames = [FIRST, HELLO, THERE]
+    frames = [FIRST + HELLO, THERE, THERE]
     pieces: list[Piece] = []
     for each, gate in zip(frames, gates, strict=True):
         pieces += [each, gate]
@@ -162,9 +162,9 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_done(cut: Cut) 
 
 @either_way
 async def test_half_an_event_before_a_break_is_not_passed_on(cut: Cut) -> None:
-    response = FakeResponse(*cut(FIRST + HELLO[:-10]), BROKEN)
+    response = FakeResponse(*cut(FIRST + HELLO + THERE[:-10]), BROKEN)
     good, _ = told_failure(await Exchange(response).streamed())
-    assert good == data_of(FIRST)
+    assert good == data_of(FIRST, HELLO)
 
 
 @either_way
@@ -190,7 +190,7 @@ async def test_a_stream_that_ends_without_finish_is_told_to_be_incomplete(cut: C
 async def test_what_came_before_a_bad_event_is_passed_on_first(
     cut: Cut, bad: bytes, code: str
 ) -> None:
-    response = FakeResponse(*cut(FIRST + HELLO + bad + THERE + LAST + DONE))
+    response = FakeResponse(*cut(FIRST + HELLO), *cut(bad + THERE + LAST + DONE))
     exchange = Exchange(response)
     good, error = told_failure(await exchange.streamed())
     assert good == data_of(FIRST, HELLO)
@@ -199,9 +199,14 @@ async def test_what_came_before_a_bad_event_is_passed_on_first(
     assert not response.released
 
 
+async def test_a_failure_that_comes_together_with_the_first_content_is_an_error() -> None:
+    bad = frame(error_body("Busy", code=503))
+    assert (await Exchange(FakeResponse(FIRST + HELLO + bad)).failure()).status == 503
+
+
 async def test_a_provider_s_error_in_a_stream_is_told_without_its_keys() -> None:
     bad = frame(error_body("Bad key sk-canary-0123456789abcdef", "server_error"))
-    stream = await Exchange(FakeResponse(FIRST + bad)).streamed()
+    stream = await Exchange(FakeResponse(FIRST + HELLO, bad)).streamed()
     assert b"canary" not in stream
 
 
@@ -210,8 +215,9 @@ REFUSAL = b'{\n  "error": {\n    "code": 429,\n    "message": "Too many."\n  }\n
 
 @either_way
 async def test_an_error_beside_the_events_says_why_a_stream_broke_off(cut: Cut) -> None:
-    good, error = told_failure(await Exchange(FakeResponse(*cut(FIRST + REFUSAL))).streamed())
-    assert good == data_of(FIRST)
+    response = FakeResponse(*cut(FIRST + HELLO + REFUSAL))
+    good, error = told_failure(await Exchange(response).streamed())
+    assert good == data_of(FIRST, HELLO)
     assert (error["code"], error["message"]) == ("rate_limit_exceeded", "Too many.")
 
 
@@ -225,7 +231,7 @@ async def test_what_stands_beside_the_events_of_a_good_stream_is_no_error() -> N
 
 
 async def test_what_is_no_error_beside_the_events_explains_nothing() -> None:
-    _, error = told_failure(await Exchange(FakeResponse(FIRST + b"<html>\n")).streamed())
+    _, error = told_failure(await Exchange(FakeResponse(HELLO + b"<html>\n")).streamed())
     assert error["code"] == "upstream_stream_incomplete"
 
 
@@ -259,9 +265,9 @@ async def test_the_deadline_does_not_cut_a_stream_that_has_begun() -> None:
 
 async def test_an_event_that_is_too_large_ends_the_stream_in_words() -> None:
     piece = b"x" * (1024 * 1024)
-    response = FakeResponse(FIRST + b"data: ", *[piece] * 17, asyncio.Event())
+    response = FakeResponse(FIRST + HELLO + b"data: ", *[piece] * 17, asyncio.Event())
     good, error = told_failure(await Exchange(response).streamed())
-    assert good == data_of(FIRST)
+    assert good == data_of(FIRST, HELLO)
     assert error["code"] == "upstream_invalid_response"
     assert "too large" in error["message"]
     assert response.closed
@@ -284,11 +290,11 @@ async def test_an_event_of_five_megabytes_passes() -> None:
 async def test_a_bug_of_ours_in_a_stream_is_told_too_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    response = FakeResponse(FIRST, ZeroDivisionError("canary"))
+    response = FakeResponse(FIRST + HELLO, ZeroDivisionError("canary"))
     exchange = Exchange(response)
     with caplog.at_level(logging.ERROR):
         good, error = told_failure(await exchange.streamed())
-    assert good == data_of(FIRST)
+    assert good == data_of(FIRST, HELLO)
     assert error["code"] == "internal_error"
     assert "canary" not in error["message"]
     assert "req_test" in caplog.text
@@ -305,7 +311,7 @@ async def test_a_bug_of_ours_before_the_first_event_is_ours_and_closes_the_respo
 
 
 async def test_usage_that_came_before_a_failure_is_kept() -> None:
-    exchange = Exchange(FakeResponse(FIRST + USAGE, BROKEN))
+    exchange = Exchange(FakeResponse(HELLO + USAGE, BROKEN))
     await exchange.streamed()
     assert exchange.trace.usage == Usage(3, 2)
 
@@ -383,7 +389,7 @@ async def test_an_adapter_that_keeps_everything_to_itself_gives_no_stream() -> N
             return []
 
     exchange = Exchange(FakeResponse(GOOD), kind=make_kind(Silent))
-    assert "ended before its first event" in (await exchange.failure()).message
+    assert "ended before it had any content" in (await exchange.failure()).message
 
 
 async def test_a_whole_reply_is_replayed_as_one_piece_with_its_end() -> None:

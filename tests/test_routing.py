@@ -24,7 +24,7 @@ def labels(found: Catalogue, name: str, capability: Capability = Capability.CHAT
 @pytest.mark.parametrize("name", ["m", "p/m", "p/up-model", "SMALL"])
 def test_a_model_is_found_by_each_of_its_names(name: str) -> None:
     [target] = catalogue([make_model(size=Size.SMALL)]).targets(name, Capability.CHAT)
-    assert (target.provider.name, target.name, target.model) == ("p", "m", "up-model")
+    assert (target.provider.name, target.spec.name, target.spec.model) == ("p", "m", "up-model")
     assert target.label == "p/up-model"
 
 
@@ -197,10 +197,10 @@ def test_what_a_model_cannot_do_is_told_in_words(
 
 def test_a_target_knows_what_its_model_does_not_take() -> None:
     [target] = catalogue([make_model(omit=("top_p", "user"))]).targets("m", Capability.CHAT)
-    assert target.omit == {"top_p", "user"}
+    assert target.spec.omit == {"top_p", "user"}
 
 
-def test_the_default_is_the_first_model_that_can_do_it() -> None:
+def test_any_is_every_model_that_can_do_it() -> None:
     models = [
         make_model("late", model="late", capabilities=BOTH, priority=9),
         make_model("talks", model="talks"),
@@ -208,19 +208,20 @@ def test_the_default_is_the_first_model_that_can_do_it() -> None:
         make_model("both", model="both", capabilities=BOTH, priority=5),
     ]
     found = catalogue(models)
-    assert found.default(Capability.CHAT) == "talks"
-    assert found.default(Capability.IMAGE) == "draws"
+    assert [each.label for each in found.any(Capability.CHAT)] == ["p/talks", "p/both", "p/late"]
+    assert [each.label for each in found.any(Capability.IMAGE)] == ["p/draws", "p/both", "p/late"]
 
 
-def test_a_model_of_a_provider_that_is_off_is_no_default() -> None:
+def test_a_model_of_a_provider_that_is_off_is_not_any() -> None:
     providers = [make_provider(off="no key"), make_provider("q")]
     models = [make_model(), make_model("second", provider="q")]
-    assert catalogue(models, providers).default(Capability.CHAT) == "second"
+    [target] = catalogue(models, providers).any(Capability.CHAT)
+    assert target.label == "q/up-model"
 
 
-def test_where_no_model_can_do_it_there_is_no_default() -> None:
+def test_where_no_model_can_do_it_there_is_none_of_any() -> None:
     with pytest.raises(RequestError) as caught:
-        catalogue().default(Capability.IMAGE)
+        catalogue().any(Capability.IMAGE)
     error = caught.value
     assert (error.status, error.code) == (404, "model_not_found")
     assert error.message == "No model here has the capability image."

@@ -46,7 +46,7 @@ def test_a_listed_model_is_found_by_its_id_with_and_without_its_provider(id: str
     assert found.learn("p", chat(id)) == 1
     for name in (id, f"p/{id}"):
         [target] = found.targets(name, Capability.CHAT)
-        assert (target.provider, target.model, target.omit) == (P, id, frozenset())
+        assert (target.provider, target.spec.model, target.spec.omit) == (P, id, frozenset())
         assert target.label == f"p/{id}"
 
 
@@ -57,7 +57,7 @@ def test_a_listed_model_can_do_what_its_provider_says() -> None:
     assert label(found, "talker") == "p/talker"
     with pytest.raises(RequestError):
         found.targets("painter", Capability.CHAT)
-    assert found.default(Capability.IMAGE) == "p/painter"
+    assert [target.label for target in found.any(Capability.IMAGE)] == ["p/painter"]
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,13 @@ def test_what_the_configuration_names_comes_first() -> None:
     # Under its full name it is the configured one, with what is known of it.
     for name in ("p/up-model", "p/m"):
         [target] = found.targets(name, Capability.CHAT)
-        assert (target.name, target.model, target.omit) == ("m", "up-model", frozenset({"user"}))
+        assert (target.spec.name, target.spec.model, target.spec.omit) == (
+            "m",
+            "up-model",
+            frozenset({"user"}),
+        )
     [target] = found.targets("q/theirs", Capability.CHAT)
-    assert target.omit == {"top_p"}
+    assert target.spec.omit == {"top_p"}
 
 
 def test_the_same_id_at_two_providers_is_that_of_the_first_in_the_configuration() -> None:
@@ -160,9 +164,9 @@ def test_without_models_of_its_own_a_configuration_serves_what_is_listed() -> No
     config = replace(make_config([P]), models=())
     found = Catalogue(config, CREATED)
     with pytest.raises(RequestError):
-        found.default(Capability.CHAT)
+        found.any(Capability.CHAT)
     found.learn("p", chat("a", "b"))
-    assert found.default(Capability.CHAT) == "p/a"
+    assert [target.label for target in found.any(Capability.CHAT)] == ["p/a", "p/b"]
     assert listed(found) == [("p/a", "p"), ("p/b", "p")]
 
 

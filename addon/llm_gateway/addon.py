@@ -27,11 +27,13 @@ from llm_gateway import banner, config, host
 from llm_gateway.adapters import KINDS
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
+from llm_gateway.bridge.clients import LiveClients
 from llm_gateway.bridge.hooks import speed_up
 from llm_gateway.bridge.kill import wake_on_kill
 from llm_gateway.bridge.responses import error_response
+from llm_gateway.draining import Draining
 from llm_gateway.echo import EchoWire
-from llm_gateway.entrance import Entrance
+from llm_gateway.entrance import Entrance, is_admitted
 from llm_gateway.errors import InternalError
 from llm_gateway.http_wire import HttpWire
 from llm_gateway.inspect import logs
@@ -107,7 +109,8 @@ class AIProxy:
         self._bridge = Bridge(self._proxyserver.connections)
         self._publisher = Publisher(ctx.master.addons, self._someone_watches)
         self._engine = Engine(make_wire, self._publisher.wrap, self._token, int(time.time()))
-        self._entrance = Entrance(self._engine, self._bridge, self._publisher)
+        self._draining = Draining()
+        self._entrance = Entrance(self._engine, self._bridge, self._publisher, self._draining)
         logs.install(logs.CredentialFilter(lambda: self._engine.tokens))
 
     def configure(self, updated: set[str]) -> None:
@@ -140,10 +143,29 @@ class AIProxy:
         self._reloader = spawn(self._watch_files(), "watch the configuration")
 
     async def done(self) -> None:
-        """Close every connection to providers."""
+        """Let what is under way finish, and close every connection to providers."""
         if self._reloader is not None:
             self._reloader.cancel()
+        try:
+            if self._engine.is_running:
+                await self._drain()
+        except Exception:
+            logger.exception("The gateway failed to stop in good order.")
         await self._engine.close()
+
+    async def _drain(self) -> None:
+        """See Draining. mitmproxy serves on until this is done."""
+        # A second signal sets again what the first one has set; nobody else looks at it any more.
+        again = ctx.master.should_exit
+        again.clear()
+        self._draining.stopping = self._bridge.closing = True
+        try:
+            await self._proxyserver.servers.update(())
+        except Exception:
+            logger.exception("The gateway failed to stop listening; it answers 503 now.")
+        clients = LiveClients(self._proxyserver.connections, is_admitted)
+        seconds = self._engine.current.config.gateway.drain
+        await self._draining.drain(clients, seconds, again)
 
     @fail_closed
     def requestheaders(self, flow: http.HTTPFlow) -> None:

@@ -1,58 +1,55 @@
 """One exchange: from a validated request to a reply that is known to be good.
 
-The reply is *held* until it is good: a body that parses and holds an answer, or the first event
-of a stream that is no error. Until then a failure is an exception with its real status, and the
-client has seen nothing. From then on (the *commit*) a stream is a straight pipe
-(:mod:`llm_gateway.pipe`).
+A name has targets, which come in the order of its strategy; :class:`~llm_gateway.pursuit.Pursuit`
+goes from one to the next until one answers. The reply is *held* until it is good, so until then a
+failure is seen by nobody, or is an exception with its real status. From then on (the *commit*) a
+stream is a straight pipe (:mod:`llm_gateway.pipe`).
 
-Time: ``deadline`` bounds everything up to the commit. A stream's first event is bounded by
-``first_event`` (comments are not events), and from the commit on each silence by ``idle``. A
-whole reply comes only when the model has finished, so it has the whole deadline.
+Time: one deadline bounds everything up to the commit.
 """
 
+import asyncio
+import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import orjson
-
-from llm_gateway.adapters.contract import Adapter, Call, ImageCall, Usage
-from llm_gateway.config import Capability
-from llm_gateway.errors import (
-    RequestError,
-    Retry,
-    UpstreamAuthError,
-    UpstreamInvalidResponse,
-    UpstreamTimeout,
-    UpstreamUnsupported,
-)
+from llm_gateway import verdict
+from llm_gateway.adapters.error_words import CONTEXT_LENGTH
+from llm_gateway.attempt import Attempt, Reply
+from llm_gateway.config import Capability, Gateway
+from llm_gateway.errors import GatewayError, RequestError, UpstreamError, shown
+from llm_gateway.limits.gate import Permit
+from llm_gateway.limits.gatekeeper import Gatekeeper
+from llm_gateway.manner import Manner
 from llm_gateway.memory import Memory
-from llm_gateway.patience import Patience
-from llm_gateway.pipe import OpenStream, hold, replay
+from llm_gateway.patience import Patience, seconds_left
+from llm_gateway.pipe import OpenStream, pipe
+from llm_gateway.pursuit import TOO_LONG, Pursuit, Terms
+from llm_gateway.resume import Unbroken, may_resume
 from llm_gateway.routing import Catalogue, Target
-from llm_gateway.trace import Trace
+from llm_gateway.strategies import Candidate, ordered
+from llm_gateway.tokens import estimate
+from llm_gateway.trace import GOOD, RESUMED, Trace
 from llm_gateway.upstream import Upstream
-from llm_gateway.wire import (
-    EVENT_STREAM,
-    JSON,
-    Label,
-    UpstreamRequest,
-    UpstreamResponse,
-    asks_for_event_stream,
-    is_event_stream,
-    read_whole,
-)
+from llm_gateway.wire import EVENT_STREAM, Label
+
+CLIENT_SHARE = 0.95
+"""The share of a client's own time limit that is used, so that it is told why before it leaves."""
+ANY = "any"
+"""What a request that names no model is called in the log and in errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A validated chat completion request: the client's body as parsed JSON."""
+    """A validated chat completion request: the client's body as parsed JSON, its size in bytes."""
 
     body: Mapping[str, Any]
     model: str
     stream: bool
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +58,21 @@ class ImageRequest:
 
     body: Mapping[str, Any]
     model: str | None
-
-
-@dataclass(slots=True)
-class Reply:
-    """A good reply: its content type, and either the whole body or the stream of pieces."""
-
-    content_type: str
-    body: bytes | AsyncGenerator[bytes]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One attempt at a target."""
+class _Asked:
+    """What one pursuit is for."""
 
-    target: Target
-    upstream: Upstream
-    label: Label
-    asked: Mapping[str, Any]
+    name: str
+    body: Mapping[str, Any]
+    size: int
+    manner: Manner
     trace: Trace
     patience: Patience
-
-    @property
-    def body(self) -> Mapping[str, Any]:
-        """What was asked for, without the fields that the model does not take."""
-        omit = self.target.omit
-        return {k: v for k, v in self.asked.items() if k not in omit} if omit else self.asked
-
-    def note_dropped(self, dropped: tuple[str, ...]) -> None:
-        """Say what the provider is not told: by the model's ``omit``, and by its format."""
-        omitted = tuple(name for name in self.asked if name in self.target.omit)
-        self.trace.dropped = omitted + dropped
+    resumes: bool = False
+    """Whether it goes on with an answer that broke off."""
 
 
 class Dispatcher:
@@ -101,142 +82,202 @@ class Dispatcher:
         self,
         catalogue: Catalogue,
         upstreams: Mapping[str, Upstream],
-        deadline: float,
+        gateway: Gateway,
+        gatekeeper: Gatekeeper,
         memory: Memory,
         clock: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
     ) -> None:
-        """``upstreams`` by provider name; ``deadline`` in seconds; ``clock`` dates answers."""
+        """``upstreams`` by provider name; ``clock`` dates answers; ``chance`` draws lots."""
         self._catalogue = catalogue
         self._upstreams = upstreams
-        self._deadline = deadline
+        self._gateway = gateway
+        self._gatekeeper = gatekeeper
         self._memory = memory
         self._clock = clock
+        self._chance = chance or random.Random()  # noqa: S311 - lots, not secrets
 
-    async def chat(self, request: ChatRequest, trace: Trace) -> Reply:
-        """A good reply. Raises GatewayError: unknown model, or the provider's failure."""
+    async def chat(self, request: ChatRequest, trace: Trace, manner: Manner = Manner()) -> Reply:
+        """A good reply. Raises GatewayError: unknown model, or why there is no answer."""
         trace.model = request.model
-        target = self._catalogue.targets(request.model, Capability.CHAT)[0]
+        targets = self._catalogue.targets(request.model, Capability.CHAT)
+        asked = _Asked(request.model, request.body, request.size, manner, trace, Patience())
+        answer = await self._pursue(targets, asked, partial(self._open, asked, request.stream))
+        if isinstance(answer, Reply):
+            return answer
+        resumption = None
+        if may_resume(answer.target.spec, request.body):
+            resumption = Unbroken(partial(self._reopen, asked, [answer.target.label]))
+        return Reply(EVENT_STREAM, await pipe(answer, resumption))
 
-        async def attempt(attempt: _Attempt) -> Reply:
-            return await self._chat(attempt, request)
-
-        return await self._serve(target, request.body, trace, attempt)
-
-    async def images(self, request: ImageRequest, trace: Trace) -> dict[str, Any]:
+    async def images(
+        self, request: ImageRequest, trace: Trace, manner: Manner = Manner()
+    ) -> dict[str, Any]:
         """An OpenAI images response with at least one picture. Raises GatewayError."""
-        name = request.model or self._catalogue.default(Capability.IMAGE)
-        trace.model = name
-        target = self._catalogue.targets(name, Capability.IMAGE)[0]
-        return await self._serve(target, request.body, trace, self._images)
+        name = trace.model = request.model or ANY
+        if request.model is None:
+            targets = self._catalogue.any(Capability.IMAGE)
+        else:
+            targets = self._catalogue.targets(request.model, Capability.IMAGE)
+        asked = _Asked(name, request.body, request.size, manner, trace, Patience())
+        return await self._pursue(targets, asked, partial(self._draw, asked))
 
-    async def _serve[T](
+    async def _pursue[T](
         self,
-        target: Target,
-        asked: Mapping[str, Any],
-        trace: Trace,
-        attempt: Callable[[_Attempt], Awaitable[T]],
+        targets: Sequence[Target],
+        asked: _Asked,
+        attempt: Callable[[Target, Permit, float], Awaitable[T]],
+        *,
+        last: Collection[str] = (),
     ) -> T:
-        patience = Patience()
+        """The first good answer; ``last`` are asked after all others. Raises GatewayError."""
+        candidates = self._candidates(targets, asked, last)
+        deadline = self._deadline(asked.manner)
+        failures: dict[str, UpstreamError] = {}
         try:
-            async with patience.limit(self._deadline):
-                try:
-                    return await attempt(self._attempt(target, asked, trace, patience))
-                except UpstreamAuthError as error:
-                    if error.retry is not Retry.HERE:
-                        raise
-                    # An access token was refused before its time; the wire takes a new one.
-                    return await attempt(self._attempt(target, asked, trace, patience))
+            async with asked.patience.limit(deadline) as limit:
+                terms = self._terms(asked, limit)
+                pursuit = Pursuit(
+                    candidates, terms, asked.trace, attempt, _discard, failures=failures
+                )
+                answer = await pursuit.run()
         except TimeoutError:
-            raise UpstreamTimeout(
-                f"No answer within the gateway's deadline of {self._deadline:g} s."
-            ) from None
+            raise self._late(asked, deadline, failures) from None
+        if answer is not None:
+            return answer
+        if pursuit.out_of_time:
+            raise self._late(asked, deadline, failures)
+        skips = [refused for _, refused in pursuit.skips]
+        if failures:
+            raise verdict.of_failures([*failures.values()], skips, asked.trace)
+        raise verdict.of_skips(skips, asked.name, asked.trace)
 
-    def _attempt(
-        self, target: Target, asked: Mapping[str, Any], trace: Trace, patience: Patience
-    ) -> _Attempt:
+    def _late(
+        self, asked: _Asked, deadline: float, failures: Mapping[str, UpstreamError]
+    ) -> UpstreamError:
+        clients = deadline < self._gateway.deadline
+        return verdict.of_time(deadline, [*failures.values()], asked.trace, clients=clients)
+
+    def _candidates(
+        self, targets: Sequence[Target], asked: _Asked, last: Collection[str]
+    ) -> Sequence[Candidate]:
+        """Those that take a request of this size, in order. Raises RequestError if none does."""
+        candidates: list[Candidate] = []
+        for target in targets:
+            most = target.spec.max_request_bytes
+            if most is None or asked.size <= most:
+                candidates.append((target, self._gatekeeper.gate(target.spec)))
+            else:
+                asked.trace.route.append((target.label, TOO_LONG))
+        if not candidates:
+            raise _too_long(asked, targets)
+        strategy = self._catalogue.strategy(asked.name)
+        found = ordered(strategy, candidates, self._chance.random)
+        return sorted(found, key=lambda each: each[0].label in last) if last else found
+
+    def _deadline(self, manner: Manner) -> float:
+        if manner.patience is None:
+            return self._gateway.deadline
+        return min(self._gateway.deadline, CLIENT_SHARE * manner.patience)
+
+    def _terms(self, asked: _Asked, limit: asyncio.Timeout) -> Terms:
+        return Terms(
+            tokens=partial(estimate, asked.body),
+            attempts=self._gateway.max_attempts,
+            once=asked.manner.retries,
+            time_left=partial(seconds_left, limit),
+            uniform=self._chance.uniform,
+            success=RESUMED if asked.resumes else GOOD,
+        )
+
+    async def _open(
+        self, asked: _Asked, stream: bool, target: Target, permit: Permit, longest: float
+    ) -> Reply | OpenStream:
+        attempt = self._attempt(asked, target, permit, longest)
+        opened = await attempt.open(self._memory, stream=stream)
+        self._note(asked.trace, attempt)
+        if isinstance(opened, Reply):
+            asked.trace.usage = attempt.usage
+            permit.succeed(attempt.usage)
+        return opened
+
+    async def _draw(
+        self, asked: _Asked, target: Target, permit: Permit, longest: float
+    ) -> dict[str, Any]:
+        attempt = self._attempt(asked, target, permit, longest)
+        pictures = await attempt.draw()
+        self._note(asked.trace, attempt)
+        asked.trace.usage = attempt.usage
+        permit.succeed(attempt.usage)
+        return pictures
+
+    async def _reopen(self, asked: _Asked, broken: list[str], text: str) -> OpenStream | None:
+        """A held stream that goes on after ``text``, where a target can do that.
+
+        ``broken`` are the labels of those that broke off, and get this one.
+        """
+        said = {"role": "assistant", "content": text}
+        body = {**asked.body, "messages": [*asked.body["messages"], said]}
+        further = replace(asked, body=body, size=asked.size + len(text.encode()), resumes=True)
+        targets = self._resuming(asked)
+        if not targets:
+            return None
+        try:
+            opened = await self._pursue(
+                targets, further, partial(self._open, further, True), last=broken
+            )
+        except GatewayError:
+            return None
+        if not isinstance(opened, OpenStream):
+            return None
+        broken.append(opened.target.label)
+        return opened
+
+    def _resuming(self, asked: _Asked) -> Sequence[Target]:
+        """The targets that can go on with an answer that broke off."""
+        if asked.trace.attempts >= self._gateway.max_attempts:
+            return ()
+        try:
+            targets = self._catalogue.targets(asked.name, Capability.CHAT)
+        except RequestError:
+            # A provider may have listed other models meanwhile.
+            return ()
+        return [each for each in targets if Capability.PREFILL in each.spec.capabilities]
+
+    def _attempt(self, asked: _Asked, target: Target, permit: Permit, longest: float) -> Attempt:
+        trace = asked.trace
         trace.attempts += 1
         trace.target = target.label
         name = target.provider.name
-        label = Label(trace.exchange, trace.attempts, name, target.model)
-        return _Attempt(target, self._upstreams[name], label, asked, trace, patience)
-
-    async def _chat(self, attempt: _Attempt, request: ChatRequest) -> Reply:
-        upstream, patience, trace = attempt.upstream, attempt.patience, attempt.trace
-        adapter = upstream.kind.chat(
-            Call(
-                body=attempt.body,
-                stream=request.stream,
-                model=attempt.target.model,
-                site=upstream.site,
-                label=attempt.label,
-                created=int(self._clock()),
-                memory=self._memory,
-            )
+        return Attempt(
+            target=target,
+            upstream=self._upstreams[name],
+            label=Label(trace.exchange, trace.attempts, name, target.spec.model, asked.resumes),
+            asked=asked.body,
+            trace=trace,
+            patience=asked.patience,
+            permit=permit,
+            created=int(self._clock()),
+            longest=longest,
         )
-        await upstream.run(adapter.prepare(), patience)
-        encoded = _encode(adapter)
-        attempt.note_dropped(adapter.dropped)
-        if not asks_for_event_stream(encoded):
-            response = await upstream.wire.send(encoded, patience)
-            return await _whole(response, adapter, trace, stream=request.stream)
-        http = upstream.provider.http
-        try:
-            async with patience.limit(http.first_event):
-                response = await upstream.wire.send(encoded, patience)
-                if response.status == HTTPStatus.OK and is_event_stream(response):
-                    opened = OpenStream(response, adapter, trace)
-                    return Reply(EVENT_STREAM, await hold(opened, http.idle))
-                return await _whole(response, adapter, trace, stream=True)
-        except TimeoutError:
-            raise UpstreamTimeout(
-                f"The provider sent no event within {http.first_event:g} s."
-            ) from None
 
-    async def _images(self, attempt: _Attempt) -> dict[str, Any]:
-        upstream = attempt.upstream
-        if upstream.kind.images is None:
-            raise UpstreamUnsupported("This provider makes no pictures.", param="model")
-        adapter = upstream.kind.images(
-            ImageCall(
-                body=attempt.body,
-                model=attempt.target.model,
-                site=upstream.site,
-                label=attempt.label,
-                created=int(self._clock()),
-            )
-        )
-        pictures = await upstream.run(adapter.steps(), attempt.patience)
-        attempt.note_dropped(adapter.dropped)
-        usage = pictures.get("usage")
-        if isinstance(usage, dict):
-            counts = (usage.get("input_tokens"), usage.get("output_tokens"))
-            attempt.trace.usage = Usage(*(n if isinstance(n, int) else 0 for n in counts))
-        return pictures
+    def _note(self, trace: Trace, attempt: Attempt) -> None:
+        attempt.permit.answered()
+        trace.dropped = attempt.dropped
 
 
-async def _whole(
-    response: UpstreamResponse, adapter: Adapter, trace: Trace, *, stream: bool
-) -> Reply:
-    if response.status == HTTPStatus.OK and is_event_stream(response):
-        response.close()
-        raise UpstreamInvalidResponse("The provider sent a stream where none was asked for.")
-    body = await read_whole(response)
-    if response.status != HTTPStatus.OK:
-        raise adapter.failure(response.status, response.headers, body)
-    if stream:
-        chunks = adapter.decode_as_stream(body)
-        trace.usage = adapter.usage
-        return Reply(EVENT_STREAM, replay(chunks))
-    reply = adapter.decode(body)
-    trace.usage = adapter.usage
-    return Reply(JSON, reply)
+def _discard(answer: object) -> None:
+    """End a stream that another one has outrun."""
+    if isinstance(answer, OpenStream):
+        answer.finish()
 
 
-def _encode(adapter: Adapter) -> UpstreamRequest:
-    try:
-        return adapter.encode()
-    except (orjson.JSONEncodeError, RecursionError) as error:
-        # It reads deeper nesting than it writes.
-        raise RequestError(
-            400, "We could not encode the JSON body of your request: it is nested too deeply."
-        ) from error
+def _too_long(asked: _Asked, targets: Sequence[Target]) -> RequestError:
+    most = max(target.spec.max_request_bytes or 0 for target in targets)
+    return RequestError(
+        400,
+        f"This request has {asked.size} bytes, and no target of `{shown(asked.name)}` takes more "
+        f"than {most}. Please reduce the length of the messages.",
+        code=CONTEXT_LENGTH,
+        param="messages",
+    )

@@ -25,12 +25,14 @@ from llm_gateway.api.server import Api
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.bridge.sinks import BufferSink
-from llm_gateway.errors import GatewayError, InternalError, RequestError
+from llm_gateway.draining import Draining
+from llm_gateway.errors import GatewayError, GatewayShutdown, InternalError, RequestError
 from llm_gateway.host import announces_body, request_head, texts_of_head
 from llm_gateway.inspect.attempts import EXCHANGE, REFUSED, Publisher
 from llm_gateway.inspect.bodies import BodyTap
 from llm_gateway.inspect.masking import mask_client_credentials
 from llm_gateway.inspect.resend import is_attempt, resend, restore_address
+from llm_gateway.manner import manner_of
 from llm_gateway.runtime import Engine, Runtime
 from llm_gateway.upload import Upload, discard
 
@@ -63,11 +65,14 @@ class BodyStream:
 class Entrance:
     """Admits, refuses and attaches flows by the engine's current configuration."""
 
-    def __init__(self, engine: Engine, bridge: Bridge, publisher: Publisher) -> None:
+    def __init__(
+        self, engine: Engine, bridge: Bridge, publisher: Publisher, draining: Draining
+    ) -> None:
         self._engine = engine
         self._bridge = bridge
         self._publisher = publisher
-        self._api = Api(lambda: engine.current)
+        self._draining = draining
+        self._api = Api(lambda: engine.current, draining=draining)
         self._answers: weakref.WeakKeyDictionary[
             http.HTTPFlow, Callable[[Sink], Awaitable[None]]
         ] = weakref.WeakKeyDictionary()
@@ -95,11 +100,13 @@ class Entrance:
         exchange = f"req_{uuid.uuid4().hex}"
         head = request_head(flow)
         try:
+            if self._draining.stopping:
+                raise GatewayShutdown
             route = self._route(flow, head, runtime)
             if route is None:
                 self._pass(flow, runtime)
                 return
-        except RequestError as error:
+        except GatewayError as error:
             mask_client_credentials(flow)
             self._refuse(flow, exchange, error)
         else:
@@ -134,8 +141,7 @@ class Entrance:
 
     def _route(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> Route | None:
         """The route of a request to us, None for another host's. Raises RequestError."""
-        known = EXCHANGE in flow.metadata and REFUSED not in flow.metadata
-        if flow.is_replay == _REPLAYED and known:
+        if flow.is_replay == _REPLAYED and is_admitted(flow):
             # Replayed by the operator: it was admitted once, and its token is masked.
             return routes.find(head.method, head.path)
         if runtime.front_door.is_ours(head):
@@ -211,6 +217,11 @@ class Entrance:
         await self._api.serve(_client_request(flow, exchange), sink)
 
 
+def is_admitted(flow: http.HTTPFlow) -> bool:
+    """Whether this is a client's request that is ours to answer."""
+    return EXCHANGE in flow.metadata and REFUSED not in flow.metadata
+
+
 def _client_request(flow: http.HTTPFlow, exchange: str) -> ClientRequest:
     """The request as the flow holds it now: edits included, the body only once it is there."""
     return ClientRequest(
@@ -218,6 +229,7 @@ def _client_request(flow: http.HTTPFlow, exchange: str) -> ClientRequest:
         method=flow.request.method,
         path=flow.request.path,
         body=flow.request.raw_content or b"",
+        manner=manner_of(flow.request.headers),
     )
 
 

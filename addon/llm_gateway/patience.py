@@ -8,8 +8,10 @@ The silence between two events of a stream is bounded for every event, so that b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
 
 
 class Patience:
@@ -17,16 +19,16 @@ class Patience:
 
     def __init__(self) -> None:
         self._running: list[asyncio.Timeout] = []
+        self._left: dict[asyncio.Timeout, float] = {}
+        """Of the limits that stand still, the seconds that are left."""
+        self._suspended = 0
 
-    @asynccontextmanager
-    async def limit(self, seconds: float) -> AsyncIterator[None]:
-        """Raises TimeoutError when the body takes longer, not counting suspended time."""
-        async with asyncio.timeout(seconds) as timeout:
-            self._running.append(timeout)
-            try:
-                yield
-            finally:
-                self._running.remove(timeout)
+    def limit(self, seconds: float, late: Callable[[], Exception] = TimeoutError) -> "Limit":
+        """``async with`` it: raises ``late`` when the body takes longer, suspended time apart.
+
+        Gives the limit itself, for :func:`seconds_left`.
+        """
+        return Limit(self._running, seconds, late)
 
     @property
     def expired(self) -> bool:
@@ -35,16 +37,70 @@ class Patience:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """All limits stand still inside; what was left of them is left again afterwards."""
-        clock = asyncio.get_running_loop().time
-        left = [(timeout, (timeout.when() or clock()) - clock()) for timeout in self._running]
-        for timeout, _ in left:
-            timeout.reschedule(None)
+        """All limits stand still inside; what was left of them is left again afterwards.
+
+        Two calls of one exchange may be suspended at a time: until both go on.
+        """
+        self._suspended += 1
+        self._stop()
         try:
             yield
         finally:
-            for timeout, seconds in left:
-                timeout.reschedule(clock() + seconds)
+            self._suspended -= 1
+            if not self._suspended:
+                self._go_on()
+
+    def _stop(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for timeout in self._running:
+            when = timeout.when()
+            if when is not None and not timeout.expired():
+                self._left[timeout] = when - now
+                timeout.reschedule(None)
+
+    def _go_on(self) -> None:
+        now = asyncio.get_running_loop().time()
+        left, self._left = self._left, {}
+        for timeout in self._running:
+            if timeout in left:
+                timeout.reschedule(now + left[timeout])
+
+
+class Limit:
+    """One time limit of an exchange; see :meth:`Patience.limit`."""
+
+    __slots__ = ("_late", "_running", "_seconds", "_timeout")
+
+    def __init__(
+        self, running: list[asyncio.Timeout], seconds: float, late: Callable[[], Exception]
+    ) -> None:
+        self._running = running
+        self._seconds = seconds
+        self._late = late
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        self._timeout = asyncio.timeout(self._seconds)
+        await self._timeout.__aenter__()
+        self._running.append(self._timeout)
+        return self._timeout
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running.remove(self._timeout)
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise self._late() from None
+
+
+def seconds_left(limit: asyncio.Timeout) -> float:
+    """What is left of a limit; of one that stands still, any time."""
+    when = limit.when()
+    return math.inf if when is None else when - asyncio.get_running_loop().time()
 
 
 class Watchdog:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from llm_gateway.adapters.contract import Listed
-from llm_gateway.config import Capability, Config, Model, Provider, Size
+from llm_gateway.config import Capability, Config, Model, Provider, Size, Strategy
 from llm_gateway.config.scalars import model_name
 from llm_gateway.errors import RequestError, shown
 
@@ -22,18 +22,15 @@ MAX_FOUND = 5000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model at one provider; ``omit`` are the request's fields that it is not told."""
+    """One model at one provider, and what the configuration says of it."""
 
     provider: Provider
-    name: str
-    model: str
-    capabilities: frozenset[Capability] = frozenset({Capability.CHAT})
-    omit: frozenset[str] = frozenset()
+    spec: Model
 
     @property
     def label(self) -> str:
         """``provider/model`` as the provider names the model."""
-        return f"{self.provider.name}/{self.model}"
+        return self.spec.label
 
 
 class Catalogue:
@@ -77,9 +74,12 @@ class Catalogue:
             if provider.off is not None:
                 off.update(_names(model))
                 continue
-            target = Target(provider, model.name, model.model, model.capabilities, model.omit)
+            target = Target(provider, model)
             for name in dict.fromkeys(_names(model)):
-                targets[name] = (*targets.get(name, ()), target)
+                known = targets.get(name, ())
+                # Under a size class, one model may stand by several names.
+                if all(each.label != target.label for each in known):
+                    targets[name] = (*known, target)
             listed.setdefault(model.name, provider.name)
             if model.size is not None:
                 listed.setdefault(model.size, "llm-gateway")
@@ -87,19 +87,29 @@ class Catalogue:
         # What the configuration names comes first: it may say more of the model. And one
         # provider's `a/b` must not stand before the `b` of the provider `a`.
         for target in found:
-            if target.name not in targets:
-                targets[target.name] = (target,)
-                listed[target.name] = target.provider.name
+            if target.spec.name not in targets:
+                targets[target.spec.name] = (target,)
+                listed[target.spec.name] = target.provider.name
         for target in found:
-            targets.setdefault(target.model, (target,))
+            targets.setdefault(target.spec.model, (target,))
         self._targets, self._listed, self._off = targets, listed, off
+        self._add_aliases(targets, listed, off)
+
+    def _add_aliases(
+        self, targets: dict[str, tuple[Target, ...]], listed: dict[str, str], off: set[str]
+    ) -> None:
+        for alias, name in self._config.routing.aliases.items():
+            if name in targets:
+                targets[alias] = targets[name]
+                listed[alias] = "llm-gateway"
+            elif name in off:
+                off.add(alias)
 
     def _found_targets(self) -> Iterator[Target]:
         """What was learnt, in the configuration's order, whoever answered first."""
         for name, provider in self._config.providers.items():
             for each in self._found.get(name, ()):
-                capabilities = frozenset({Capability(each.capability)})
-                yield Target(provider, f"{name}/{each.id}", each.id, capabilities)
+                yield Target(provider, _found_model(provider, each))
 
     def targets(self, name: str, capability: Capability) -> tuple[Target, ...]:
         """Every target of ``name`` that can do this, lowest priority first.
@@ -112,17 +122,33 @@ class Catalogue:
             raise _not_found(
                 f"The model `{shown(name)}` does not exist or you do not have access to it.{off}"
             )
-        able = tuple(target for target in known if capability in target.capabilities)
+        able = tuple(target for target in known if capability in target.spec.capabilities)
         if not able:
             raise _not_found(_CANNOT[capability].format(shown(name)))
         return able
 
-    def default(self, capability: Capability) -> str:
-        """The name of the first model that can do this. Raises RequestError (404)."""
-        for name, targets in self._targets.items():
-            if any(capability in target.capabilities for target in targets):
-                return name
-        raise _not_found(f"No model here has the capability {capability}.")
+    def strategy(self, name: str) -> Strategy:
+        """In which order the targets of ``name`` are tried."""
+        routing = self._config.routing
+        name = routing.aliases.get(name, name)
+        return routing.strategies.get(name, routing.strategy)
+
+    def any(self, capability: Capability) -> tuple[Target, ...]:
+        """Every target that can do this, lowest priority first. Raises RequestError (404).
+
+        What was merely found at a provider counts only where the configuration names none.
+        """
+        able = {
+            target.label: target
+            for targets in self._targets.values()
+            for target in targets
+            if capability in target.spec.capabilities
+        }
+        named = {model.label for model in self._config.models}
+        chosen = [target for label, target in able.items() if label in named] or [*able.values()]
+        if not chosen:
+            raise _not_found(f"No model here has the capability {capability}.")
+        return tuple(sorted(chosen, key=lambda target: target.spec.priority))
 
     def listing(self) -> dict[str, Any]:
         """The body of ``GET /v1/models``: models by name, then the size classes."""
@@ -154,6 +180,21 @@ _CANNOT = {
 
 def _not_found(message: str) -> RequestError:
     return RequestError(404, message, code="model_not_found", param="model")
+
+
+def _found_model(provider: Provider, found: Listed) -> Model:
+    """What is learnt of a model, with its provider's rules."""
+    return Model(
+        name=f"{provider.name}/{found.id}",
+        provider=provider.name,
+        model=found.id,
+        size=None,
+        priority=1,
+        capabilities=frozenset({Capability(found.capability)}),
+        http=provider.http,
+        retry=provider.retry,
+        breaker=provider.breaker,
+    )
 
 
 def _is_usable(found: Listed) -> bool:

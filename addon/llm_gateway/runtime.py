@@ -16,6 +16,8 @@ from llm_gateway.api.front_door import FrontDoor
 from llm_gateway.config import Config, Provider
 from llm_gateway.discovery import Discovery
 from llm_gateway.dispatch import Dispatcher
+from llm_gateway.limits.gatekeeper import Gatekeeper
+from llm_gateway.limits.quota import MemoryStore
 from llm_gateway.memory import Memory
 from llm_gateway.routing import Catalogue
 from llm_gateway.secret import Secret
@@ -40,11 +42,12 @@ class Runtime:
         publish: Decorator,
         created: int,
         memory: Memory | None = None,
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
         """``wires`` for every provider that is on, which exchanges use through ``publish``.
 
-        ``created`` (seconds since the epoch) dates the models. ``memory`` is what was kept of
-        earlier exchanges, a new one if there were none.
+        ``created`` (seconds since the epoch) dates the models. ``memory`` and ``gatekeeper`` are
+        what was kept of earlier exchanges, new ones if there were none.
         """
         gateway = config.gateway
         self.config = config
@@ -58,8 +61,10 @@ class Runtime:
             for provider, wire in wires.items()
         }
         self.discovery = Discovery(upstreams.values(), self.catalogue.learn)
+        gatekeeper = gatekeeper or Gatekeeper(MemoryStore())
+        gatekeeper.adopt([*config.providers.values()], config.models)
         self.dispatcher = Dispatcher(
-            self.catalogue, upstreams, gateway.deadline, memory or Memory()
+            self.catalogue, upstreams, gateway, gatekeeper, memory or Memory()
         )
         self._users = 0
         self._unused = asyncio.Event()
@@ -103,6 +108,7 @@ class Engine:
         self._retiring: asyncio.Task[None] | None = None
         self._open: set[Wire] = set()
         self._memory = Memory()
+        self._gatekeeper = Gatekeeper(MemoryStore())
 
     @property
     def is_running(self) -> bool:
@@ -124,7 +130,13 @@ class Engine:
         self._open.update(wires.values())
         self.tokens = config.gateway.tokens or (self._fallback_token,)
         self._current = Runtime(
-            config, self.tokens, wires, self._publish, self._created, self._memory
+            config,
+            self.tokens,
+            wires,
+            self._publish,
+            self._created,
+            self._memory,
+            self._gatekeeper,
         )
         if old is not None:
             old.discovery.stop()

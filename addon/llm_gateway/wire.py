@@ -27,12 +27,16 @@ STANDARD_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Which attempt of which exchange a request is; for people and logs, never on the wire."""
+    """Which attempt of which exchange a request is; for people and logs, never on the wire.
+
+    ``resumes``: it goes on with an answer that broke off.
+    """
 
     exchange: str
     attempt: int
     provider: str
     model: str
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

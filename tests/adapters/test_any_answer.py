@@ -17,7 +17,7 @@ from support.any_json import anything
 from support.calls import LABEL, SITE, make_call, make_image_call, whole
 from support.field_samples import DATA_URL
 
-MADE_UP = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MADE_UP = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MOST = 100
 """Requests after which nobody believes that the steps ever end."""
 

@@ -68,7 +68,8 @@ WRONG_MODELS: list[Any] = [1, 0, 1.5, True, False, [], ["m"], {}, {"name": "m"}]
     ],
 )
 def test_a_request_is_its_model_and_its_whole_body(body: dict[str, Any]) -> None:
-    assert parse_images(json.dumps(body).encode()) == ImageRequest(body, body.get("model"))
+    content = json.dumps(body).encode()
+    assert parse_images(content) == ImageRequest(body, body.get("model"), len(content))
 
 
 @pytest.mark.parametrize("picture", [False, True])

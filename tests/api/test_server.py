@@ -17,7 +17,7 @@ from support.fakes import (
     FakeSink,
     chat_body,
     make_config,
-    make_provider,
+    make_model,
 )
 from support.openai_shapes import (
     error_body,
@@ -64,7 +64,7 @@ async def test_a_stream_has_its_headers_and_its_line(caplog: pytest.LogCaptureFi
     sink = await served.serve(body=STREAMED)
     assert (sink.status, sink.ended, sink.streamed) == (200, True, True)
     assert sink.body == FIRST + HELLO + LAST + DONE
-    assert sink.pieces[:2] == [FIRST, HELLO]
+    assert sink.pieces[0] == FIRST + HELLO
     assert sorted(sink.headers) == [
         ("cache-control", "no-cache"),
         ("content-type", "text/event-stream"),
@@ -235,8 +235,8 @@ async def test_a_stream_that_fails_is_ended_properly_and_logged_as_failed(
 async def test_a_silent_stream_is_ended_properly_and_logged_as_failed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = make_config([make_provider(http=Http(idle=0.02))])
-    served = Served(caplog, FakeResponse(FIRST, asyncio.Event()), config=config)
+    config = make_config(models=[make_model(http=Http(idle=0.02))])
+    served = Served(caplog, FakeResponse(HELLO, asyncio.Event()), config=config)
     sink = await served.serve(body=STREAMED)
     assert sink.ended
     assert " 200 upstream_timeout " in served.line

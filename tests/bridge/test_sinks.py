@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import override
 
 import pytest
 from mitmproxy import http
+from mitmproxy.connection import Client
 from mitmproxy.proxy.server import ConnectionHandler
 
 from llm_gateway.api.http import Sink
+from llm_gateway.bridge import sinks
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.server import Answer
-from llm_gateway.bridge.sinks import BufferSink
+from llm_gateway.bridge.sinks import BufferSink, StreamSink
 from support.live import live_layer
 from support.raw_http import RawConnection, plain_request, request_bytes
+from support.virtual_time import run
 
 HOST = "ai.localhost"
 GET = request_bytes("GET", "/", host=HOST)
@@ -34,16 +39,23 @@ class House:
         if self._at_once:
             flow.request.stream = lambda data: []
 
+    def client_disconnected(self, client: Client) -> None:
+        self._bridge.client_gone(client)
+
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         self.responses.append(flow.response)
 
 
 @asynccontextmanager
-async def answering(answer: Answer, *, at_once: bool = False) -> AsyncIterator[RawConnection]:
+async def answering(
+    answer: Answer, *, at_once: bool = False, closing: bool = False
+) -> AsyncIterator[RawConnection]:
     """A connection to a layer whose every request is answered so."""
     handlers: dict[str, ConnectionHandler] = {}
-    house = House(Bridge(handlers), answer, at_once=at_once)
+    bridge = Bridge(handlers)
+    bridge.closing = closing
+    house = House(bridge, answer, at_once=at_once)
     async with live_layer(house, handlers) as live, RawConnection(live.port) as client:
         yield client
 
@@ -75,6 +87,18 @@ async def test_a_stream_for_http_1_0_ends_with_the_connection() -> None:
         head = await client.read_head()
         assert head.header("transfer-encoding") is None
         assert await client.read_to_end() == b"abc"
+
+
+@pytest.mark.parametrize(("answer", "body"), [(stream, b"abc"), (whole, b"hello")])
+async def test_the_last_answer_of_a_connection_says_so_and_closes_it(
+    answer: Answer, body: bytes
+) -> None:
+    async with answering(answer, closing=True) as client:
+        await client.send(GET)
+        head = await client.read_head()
+        assert head.header("connection") == "close"
+        assert await client.read_body(head) == body
+        assert await client.read_to_end() == b""
 
 
 async def test_a_whole_answer_has_its_length_and_keeps_the_connection() -> None:
@@ -143,6 +167,65 @@ async def test_writing_waits_for_a_client_that_does_not_read() -> None:
             await held_up.wait()
         assert written < 20 * MEGABYTE
         assert len(await client.read_body(head)) == 100 * MEGABYTE
+
+
+async def endless(sink: Sink, left: asyncio.Event) -> None:
+    await sink.start(200, ())
+    try:
+        while True:
+            await sink.write(bytes(MEGABYTE))
+    except asyncio.CancelledError:
+        left.set()
+        raise
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "STALLED_SECONDS", 0.2)
+    left = asyncio.Event()
+    async with answering(partial(endless, left=left)) as client, asyncio.timeout(10):
+        await client.send(GET)
+        await left.wait()
+        assert not (await client.read_to_end()).endswith(b"0\r\n\r\n")
+
+
+class Slow(StreamSink):
+    """The sink of a client that takes one byte in each of these spans of seconds, then the rest."""
+
+    def __init__(self, *seconds: float) -> None:
+        self._seconds = seconds
+        self._taken = 0
+        self.cut = False
+
+    @override
+    def _unsent(self) -> int:
+        return len(self._seconds) - self._taken
+
+    @override
+    async def _drain(self) -> None:
+        while self._taken < len(self._seconds):
+            await asyncio.sleep(self._seconds[self._taken])
+            self._taken += 1
+
+    @override
+    async def _cut_off(self) -> None:
+        self.cut = True
+        await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cut"), [((), False), ((50.0, 50.0, 50.0), False), ((50.0, 130.0), True)]
+)
+def test_a_client_that_takes_a_little_now_and_then_is_not(
+    seconds: tuple[float, ...], cut: bool
+) -> None:
+    async def main() -> None:
+        sink = Slow(*seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1000):
+                await sink._wait_for_client()
+        assert sink.cut is cut
+
+    run(main())
 
 
 async def test_a_buffer_keeps_a_whole_answer() -> None:

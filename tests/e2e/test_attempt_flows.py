@@ -87,8 +87,9 @@ async def test_attempt_flows_show_the_client_of_their_exchange(rig: Rig, web: Mi
 async def test_a_failing_attempt_is_shown_with_the_providers_own_answer(
     rig: Rig, web: Mitmweb
 ) -> None:
-    rig.provider.script("scripted", error_json(503))
-    async with rig.asking("fail", "scripted") as client:
+    model = rig.spare()
+    rig.provider.script(model, error_json(503))
+    async with rig.asking("fail", model) as client:
         assert (await client.read_head()).status == 503
     await rig.pair(web)
     [attempt] = rig.attempts(web)
@@ -105,15 +106,17 @@ async def test_an_attempt_that_never_connects_is_shown_with_its_error(
 
 
 async def test_a_compressed_answer_is_readable_in_the_attempt_flow(rig: Rig, web: Mitmweb) -> None:
-    rig.provider.script("scripted", gzip_anyway())
-    assert answer_text(await rig.ask("zip", "scripted")) == "zip#1 "
+    model = rig.spare()
+    rig.provider.script(model, gzip_anyway())
+    assert answer_text(await rig.ask("zip", model)) == "zip#1 "
     _, attempt = await rig.pair(web)
     assert answer_text(await web.content(attempt, "response")) == "zip#1 "
 
 
 async def test_a_compressed_stream_is_readable_in_the_attempt_flow(rig: Rig, web: Mitmweb) -> None:
-    rig.provider.script("scripted", gzip_anyway())
-    assert stream_text(await rig.ask("zip", "scripted", stream=True)) == "zip#1 zip#2 "
+    model = rig.spare()
+    rig.provider.script(model, gzip_anyway())
+    assert stream_text(await rig.ask("zip", model, stream=True)) == "zip#1 zip#2 "
     _, attempt = await rig.pair(web)
     view = json.loads(await web.get(f"/flows/{attempt['id']}/response/content/Auto"))
     assert "zip#2" in view["text"]
@@ -124,8 +127,9 @@ async def test_a_compressed_stream_is_readable_in_the_attempt_flow(rig: Rig, web
 
 async def test_a_cut_stream_leaves_in_both_flows_what_had_come(rig: Rig, web: Mitmweb) -> None:
     gate = Gate()
-    rig.provider.script("scripted", numbered_events(3, gate))
-    async with rig.asking("cut", "scripted", stream=True) as client:
+    model = rig.spare()
+    rig.provider.script(model, numbered_events(3, gate))
+    async with rig.asking("cut", model, stream=True) as client:
         await gate.release()
         events = client.events(await client.read_head())
         assert "cut#1" in await anext(events)
@@ -238,7 +242,9 @@ async def test_an_edited_reply_is_what_the_client_gets(rig: Rig, web: Mitmweb) -
 
 
 async def test_a_reply_edited_into_a_failure_is_one(rig: Rig, web: Mitmweb) -> None:
-    async with web.options(intercept=f"~s & {ATTEMPTS}"), rig.asking("hello") as client:
+    model = rig.spare()
+    rig.provider.script(model, echo)
+    async with web.options(intercept=f"~s & {ATTEMPTS}"), rig.asking("hello", model) as client:
         flow = await web.held()
         await web.edit(flow, "response", code=429, content='{"error": {"message": "Slow down."}}')
         await web.resume(flow)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from openai import AsyncOpenAI
 
 from support import behaviours
-from support.fleet import TOKEN, Berth, Fleet, open_fleet, scripted
+from support.fleet import TOKEN, Berth, Fleet, open_fleet
 from support.pictures import PNG
 from support.raw_http import RawConnection, json_request
 from support.wire_files import Case, cases
@@ -30,6 +30,7 @@ NAMES = (
     "cloudflare-gateway",
     "gigachat",
 )
+UNAUTHORIZED = 401
 every_provider = pytest.mark.parametrize("name", NAMES)
 USER: Any = [{"role": "user", "content": "Say marigold"}]
 WEATHER: Any = {
@@ -243,17 +244,38 @@ async def test_a_providers_error_reaches_the_client_with_its_meaning(
 ) -> None:
     berth: Berth = fleet.berths[case.kind]
     failure = case.json("failure.json")
-    expected = case.json("error.json")
-    if expected["retry_after"] is not None and not failure["headers"]:
-        expected["error"].pop("message")  # may count down to a time of day
+    model = fleet.spare(case.kind)
     berth.fake.script(
-        "scripted", behaviours.error_json(failure["status"], failure["body"], _list(failure))
+        model, behaviours.error_json(failure["status"], failure["body"], _list(failure))
     )
     with pytest.raises(openai.APIStatusError) as raised:
-        await client.chat.completions.create(model=scripted(berth), messages=USER, stream=stream)
+        await client.chat.completions.create(
+            model=f"{case.kind}/{model}", messages=USER, stream=stream
+        )
+    expected = told(case, model)
     assert raised.value.status_code == expected["status"]
     body: Any = raised.value.body
     assert {key: body[key] for key in expected["error"]} == expected["error"]
+    headers = raised.value.response.headers
+    assert ("retry-after" in headers) == (expected["retry_after"] is not None)
+    is_final = expected["retry"] == "elsewhere" and expected["retry_after"] is None
+    assert headers.get("x-should-retry") == ("false" if is_final else None)
+
+
+def told(case: Case, model: str) -> Any:
+    """The error of a case as the client has it, from the only target of what it asked for."""
+    expected = case.json("error.json")
+    failure = case.json("failure.json")
+    if expected["retry_after"] is not None and not failure["headers"]:
+        expected["error"].pop("message")  # may count down to a time of day
+    elif expected["error"]["code"] == "model_not_found":
+        message = f"The model `{case.kind}/{model}` does not exist at its provider."
+        expected["error"]["message"] = message
+    elif case.kind == "gigachat" and failure["status"] == UNAUTHORIZED:
+        # Its access tokens may be renewed.
+        way = f"gigachat/{model}=upstream_auth_error x2"
+        expected["error"]["message"] += f" Tried: {way}."
+    return expected
 
 
 def _list(failure: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from support import behaviours
 from support.echo import echo
+from support.gate import Gate
 from support.http2 import Http2Client
 from support.process import ADDON, free_port
 from support.raw_http import Head, RawConnection, plain_request, request_bytes
@@ -183,15 +184,20 @@ async def test_the_engine_on_a_whole_answer(house: House) -> None:
 
 
 async def test_the_engine_in_mid_stream(house: House) -> None:
-    house.scene.provider.script(MODEL, behaviours.stalls_after(3))
+    gate = Gate()
+    house.scene.provider.script(MODEL, behaviours.stalls_after(3, gate))
     before = len(house.scene.provider.requests)
     async with house.scene.connect() as client:
-        head, body = await client.exchange(chat_request("break-feed"))
+        await client.send(chat_request("break-feed"))
+        await gate.release()
+        head = await client.read_head()
         assert head.status == 200
-        first, error, done, rest = body.split(b"\n\n")
-        assert b"break-feed#1" in first
-        assert error_of(json.loads(error.removeprefix(b"data: ")))["code"] == "internal_error"
-        assert (done, rest) == (b"data: [DONE]", b"")
+        events = client.events(head)
+        assert "break-feed#1" in await anext(events)
+        gate.open()
+        error, done = [event async for event in events]
+        assert error_of(json.loads(error))["code"] == "internal_error"
+        assert done == "[DONE]"
     received = await house.scene.provider.request(before + 1)
     await house.scene.provider.until(received.closed.is_set)
 

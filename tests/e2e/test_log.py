@@ -80,10 +80,17 @@ async def test_each_exchange_has_one_line(scene: Scene) -> None:
     ):
         assert re.fullmatch(expected, await line_of(scene, request))
 
-    provider.script(MODEL, behaviours.error_json(429, error_body(f"slow down, {KEY}")))
+    model = scene.spare()
+    provider.script(model, behaviours.error_json(429, error_body(f"slow down, {KEY}")))
     assert re.fullmatch(
-        rf"{CHAT} 429 rate_limit_exceeded \(provider answered 429\) {TIMES}",
-        await line_of(scene, chat_request(PROMPT)),
+        rf"{CHAT.replace(MODEL, model)} 429 rate_limit_exceeded "
+        rf"\(provider answered 429\) {TIMES}",
+        await line_of(scene, chat_request(PROMPT, model=model)),
+    )
+    way = rf"{model} -> nowhere by way of \[fake/{model}=parked\]"
+    assert re.fullmatch(
+        f"POST /v1/chat/completions {way} 429 rate_limit_exceeded {TIMES}",
+        await line_of(scene, chat_request(PROMPT, model=model)),
     )
     provider.script(MODEL, behaviours.dies_after(1, "reset"))
     assert re.fullmatch(

@@ -107,8 +107,9 @@ async def test_a_duplicated_and_edited_client_flow_can_be_replayed(rig: Rig, web
 
 
 async def test_a_replayed_attempt_shows_the_providers_failure(rig: Rig, web: Mitmweb) -> None:
-    rig.provider.script("scripted", error_json(503))
-    async with rig.asking("fail", "scripted") as client:
+    model = rig.spare()
+    rig.provider.script(model, error_json(503))
+    async with rig.asking("fail", model) as client:
         await client.read_head()
     _, attempt = await rig.pair(web)
     replayed = await web.replay(attempt["id"])

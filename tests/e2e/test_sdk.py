@@ -13,7 +13,7 @@ from support import behaviours
 from support.echo import echo
 from support.openai_shapes import CALL_ID, CREATED, error_body
 from support.recording_server import Handler
-from support.scene import KEY, MODEL, TOKEN, Scene
+from support.scene import KEY, MODEL, SPARES, TOKEN, Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -132,7 +132,7 @@ async def test_a_streamed_tool_call(client: AsyncOpenAI) -> None:
 
 async def test_the_models_list(client: AsyncOpenAI) -> None:
     listed = {model.id: model.owned_by async for model in client.models.list()}
-    assert listed == {MODEL: "fake", "BIG": "llm-gateway"}
+    assert listed == {MODEL: "fake", "BIG": "llm-gateway"} | dict.fromkeys(SPARES, "fake")
 
 
 @pytest.mark.parametrize("name", [MODEL, "BIG", f"fake/{MODEL}"])
@@ -188,9 +188,10 @@ async def test_a_providers_failure_has_the_sdks_class(
     client: AsyncOpenAI, scene: Scene, name: str, stream: bool
 ) -> None:
     handler, expected, status = FAILURES[name]
-    scene.provider.script(MODEL, handler)
+    model = scene.spare()
+    scene.provider.script(model, handler)
     with pytest.raises(expected) as refused:
-        await client.chat.completions.create(model=MODEL, messages=USER, stream=stream)
+        await client.chat.completions.create(model=model, messages=USER, stream=stream)
     assert refused.value.status_code == status
     assert type(refused.value) is expected
     assert KEY not in str(refused.value)
@@ -208,10 +209,12 @@ async def test_the_providers_words_about_the_request_reach_the_client(
 
 async def test_retry_after_reaches_the_client(client: AsyncOpenAI, scene: Scene) -> None:
     handler = behaviours.error_json(429, error_body("slow"), [("retry-after", "7")])
-    scene.provider.script(MODEL, handler)
+    model = scene.spare()
+    scene.provider.script(model, handler)
     with pytest.raises(openai.RateLimitError) as refused:
-        await client.chat.completions.create(model=MODEL, messages=USER)
+        await client.chat.completions.create(model=model, messages=USER)
     assert refused.value.response.headers["retry-after"] == "7"
+    assert refused.value.response.headers["retry-after-ms"] == "7000"
 
 
 async def test_a_stream_that_dies_raises_in_the_sdk(client: AsyncOpenAI, scene: Scene) -> None:
@@ -270,7 +273,7 @@ def listed(client: OpenAI) -> str:
         (streamed, "You said: Hello, gateway"),
         (called, '{"place": "Hello, gateway"}'),
         (counted, "6"),
-        (listed, f"{MODEL},BIG"),
+        (listed, ",".join([MODEL, *SPARES, "BIG"])),
     ],
 )
 async def test_the_sync_client(scene: Scene, call: Callable[[OpenAI], str], expected: str) -> None:

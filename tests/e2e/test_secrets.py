@@ -186,10 +186,14 @@ def failing(handler: Handler, *, stream: bool = False) -> Scenario:
     """A provider that answers with ``handler``."""
 
     async def scenario(rig: Rig) -> dict[str, bytes]:
-        rig.provider.script("scripted", handler)
-        async with rig.asking("hello", "scripted", stream=stream) as client:
+        model = rig.spare()
+        rig.provider.script(model, handler)
+        before = len(rig.provider.requests)
+        async with rig.asking("hello", model, stream=stream) as client:
             head = await client.read_head()
-            return {"answer": f"{head.headers}".encode() + await client.read_body(head)}
+            answer = {"answer": f"{head.headers}".encode() + await client.read_body(head)}
+        assert len(rig.provider.requests) > before
+        return answer
 
     return scenario
 
@@ -228,7 +232,7 @@ async def echo_as_event(received: Received, reply: Reply) -> None:
 
 async def echo_late(received: Received, reply: Reply) -> None:
     await reply.head(200, EVENT_STREAM)
-    await reply.event(text_chunk("scripted", "so far "))
+    await reply.event(text_chunk("any", "so far "))
     head, tail = complaint(received)[:-8], complaint(received)[-8:]
     await reply.send(b'data: {"error": {"message": "' + head.encode())
     await reply.send(tail.encode() + b'"}}\n\n')

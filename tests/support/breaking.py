@@ -61,7 +61,7 @@ for _name in ("start", "whole"):
 break_at(StreamSink, "write", lambda sink, data: b"break-write" in data)
 break_at(Upload, "__call__", lambda _, data: b"break-upload" in data)
 break_at(api, "parse_chat", lambda body: b"break-validation" in body)
-break_at(Dispatcher, "chat", lambda _, request, __: "break-dispatch" in str(request.body))
+break_at(Dispatcher, "chat", lambda _, request, *__: "break-dispatch" in str(request.body))
 break_at(OpenAIAdapter, "encode", lambda self: "break-encode" in str(self.call.body))
 break_at(OpenAIAdapter, "feed", lambda _, event: b"break-feed#2" in event.data)
 break_at(OpenAIAdapter, "decode", lambda _, body: b"break-decode" in body)

@@ -11,14 +11,14 @@ import pytest
 
 from llm_gateway import sse
 from llm_gateway.adapters import KINDS, Kind
+from llm_gateway.attempt import Reply
 from llm_gateway.config import Http
-from llm_gateway.dispatch import ChatRequest, Dispatcher, Reply
+from llm_gateway.dispatch import ChatRequest
 from llm_gateway.errors import (
     GatewayError,
     UpstreamConnectionError,
 )
 from llm_gateway.memory import Memory
-from llm_gateway.routing import Catalogue
 from llm_gateway.trace import Trace
 from llm_gateway.wire import EVENT_STREAM
 from support.fakes import (
@@ -28,6 +28,7 @@ from support.fakes import (
     chat_body,
     frame,
     make_config,
+    make_dispatcher,
     make_model,
     make_provider,
     make_upstreams,
@@ -112,17 +113,19 @@ class Exchange:
     def __post_init__(self) -> None:
         self.wire = FakeWire(self.answer, *self.more)
         self.trace = Trace("req_test")
-        config = make_config([make_provider(http=self.http)], [make_model(omit=self.omit)])
+        model = make_model(omit=self.omit, http=self.http)
+        config = make_config([make_provider(http=self.http)], [model])
         upstreams = make_upstreams(config, {"p": self.wire}, {"openai": self.kind})
-        self.dispatcher = Dispatcher(
-            Catalogue(config, 0), upstreams, self.deadline, self.memory, lambda: NOW
+        self.dispatcher = make_dispatcher(
+            config, upstreams, self.deadline, self.memory, lambda: NOW
         )
 
     async def reply(self) -> Reply:
         body = {**self.body, "stream": self.stream}
         if self.stream:
             body["stream_options"] = {"include_usage": True}
-        return await self.dispatcher.chat(ChatRequest(body, self.model, self.stream), self.trace)
+        request = ChatRequest(body, self.model, self.stream)
+        return await self.dispatcher.chat(request, self.trace)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The pieces of the streamed reply as they come."""

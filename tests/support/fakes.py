@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -19,10 +21,16 @@ from llm_gateway.config import (
     Model,
     OAuth,
     Provider,
+    RetryPolicy,
     Size,
 )
+from llm_gateway.dispatch import Dispatcher
 from llm_gateway.errors import UpstreamConnectionError
+from llm_gateway.limits.gatekeeper import Gatekeeper
+from llm_gateway.limits.quota import MemoryStore
+from llm_gateway.memory import Memory
 from llm_gateway.patience import Patience
+from llm_gateway.routing import Catalogue
 from llm_gateway.secret import Secret
 from llm_gateway.upstream import Upstream, site_of
 from llm_gateway.wire import EVENT_STREAM, Label, UpstreamRequest, Wire
@@ -32,6 +40,7 @@ type Step = Literal["whole", "start", "write", "end"]
 
 KEY = "sk-canary-provider-key"
 TOKEN = "canary-client-token"
+ONCE = RetryPolicy(attempts=1)
 LABEL = Label("req_test", 1, "p", "up-model")
 
 
@@ -227,9 +236,15 @@ def make_model(
     priority: int = 1,
     capabilities: Iterable[Capability] = (Capability.CHAT,),
     omit: Iterable[str] = (),
+    retry: RetryPolicy = ONCE,
+    **settings: Any,
 ) -> Model:
-    """A model that clients call ``m`` and its provider ``up-model``."""
-    return Model(name, provider, model, size, priority, frozenset(capabilities), frozenset(omit))
+    """A model that clients call ``m`` and its provider ``up-model``; it is tried once.
+
+    ``settings`` are further fields of Model.
+    """
+    fields = (frozenset(capabilities), frozenset(omit))
+    return Model(name, provider, model, size, priority, *fields, retry=retry, **settings)
 
 
 def make_config(
@@ -258,6 +273,29 @@ def make_upstreams(
         name: Upstream(provider, kinds[provider.kind], site_of(provider), wires[name])
         for name, provider in config.providers.items()
     }
+
+
+def make_gatekeeper(config: Config) -> Gatekeeper:
+    """The gates of this configuration."""
+    gatekeeper = Gatekeeper(MemoryStore())
+    gatekeeper.adopt([*config.providers.values()], config.models)
+    return gatekeeper
+
+
+def make_dispatcher(
+    config: Config,
+    upstreams: Mapping[str, Upstream],
+    deadline: float = 10.0,
+    memory: Memory | None = None,
+    clock: Callable[[], float] = time.time,
+    gatekeeper: Gatekeeper | None = None,
+) -> Dispatcher:
+    """A dispatcher of this configuration; without ``gatekeeper``, with gates of its own."""
+    gatekeeper = gatekeeper or make_gatekeeper(config)
+    gateway = replace(config.gateway, deadline=deadline)
+    return Dispatcher(
+        Catalogue(config, 0), upstreams, gateway, gatekeeper, memory or Memory(), clock
+    )
 
 
 def frame(data: object) -> bytes:

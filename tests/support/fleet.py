@@ -1,11 +1,12 @@
 """One gateway in front of a strict fake of every provider, for tests through a real mitmdump."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Protocol, Unpack
 
 from openai import AsyncOpenAI
 
@@ -19,6 +20,7 @@ from support.fake_openrouter import CODER, PAINTER, FakeOpenRouter
 from support.openai_shapes import JSONObject
 from support.process import Gateway, GatewaySettings, run_gateway
 from support.recording_server import Handler, Received
+from support.rig import ONE_ATTEMPT
 
 TOKEN = "client-token-of-the-fleet"
 KEYS = {
@@ -30,6 +32,9 @@ KEYS = {
     "cloudflare": "cf-canary-cloudflare-key",
     "cloudflare-gateway": "cf-canary-gateway-key",
 }
+
+SPARES = tuple(f"spare-{number}" for number in range(1, 61))
+"""Further models of each provider, each for one test to script."""
 
 
 class Provider(Protocol):
@@ -64,6 +69,13 @@ class Fleet:
     gateway: Gateway
     berths: dict[str, Berth]
     gigachat: FakeGigaChat
+    _spares: dict[str, Iterator[str]] = field(
+        default_factory=lambda: defaultdict(lambda: iter(SPARES))
+    )
+
+    def spare(self, name: str) -> str:
+        """A model of this provider that nobody has asked for yet."""
+        return next(self._spares[name])
 
     def client(self) -> AsyncOpenAI:
         """An official client with the right token."""
@@ -77,21 +89,23 @@ class Fleet:
         return [TOKEN, *KEYS.values(), self.gigachat.key, *self.gigachat.tokens]
 
 
-def scripted(berth: Berth) -> str:
-    """The name of a model of this provider that a test may script."""
-    return f"scripted-{berth.name}"
-
-
 def _config(berths: dict[str, Berth], entries: dict[str, JSONObject]) -> str:
     models: list[JSONObject] = []
     for name, berth in berths.items():
         models.append({"name": f"{name}-chat", "provider": name, "model": berth.chat})
-        models.append({"name": scripted(berth), "provider": name, "model": "scripted"})
+        models += [
+            {"name": f"{name}/{spare}", "provider": name, "model": spare} for spare in SPARES
+        ]
         if berth.image:
             drawing = {"name": f"{name}-image", "provider": name, "model": berth.image}
             models.append({**drawing, "capabilities": ["image"]})
     # JSON is YAML.
-    content: Any = {"gateway": {"tokens": [TOKEN]}, "providers": entries, "models": models}
+    content = {
+        **ONE_ATTEMPT,
+        "gateway": {"tokens": [TOKEN]},
+        "providers": entries,
+        "models": models,
+    }
     return json.dumps(content)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import Process
@@ -60,6 +61,8 @@ class Gateway:
         self._statistics = psutil.Process(process.pid)
         self._web_port = web_port
         self.port = port
+        self.told_to_end = False
+        """Whether a test has sent it a signal, so that it may end by itself."""
 
     @property
     def pid(self) -> int:
@@ -125,6 +128,11 @@ class Gateway:
             )
         assert head.status // 100 == 2, f"{method} {path}: {head.status} {answer[:500]!r}"
         return json.loads(answer) if answer else None
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal that ends it."""
+        self.told_to_end = True
+        self._process.send_signal(number)
 
     async def wait_exit(self, within: float = DEADLINE) -> int:
         """Wait until the process ends by itself; return its exit status."""
@@ -219,7 +227,7 @@ async def run_gateway(
             error.add_note(f"output:\n{gateway.output()[-OUTPUT_TAIL:]}")
         await gateway.stop()
         raise
-    ended_early = gateway.returncode
+    ended_early = None if gateway.told_to_end else gateway.returncode
     stopped = await gateway.stop()
     if settings.get("expect_clean", True):
         _check(gateway, ended_early, stopped)

@@ -185,6 +185,10 @@ class RawConnection:
             async with asyncio.timeout(self._deadline):
                 await self._writer.wait_closed()
 
+    def end(self) -> None:
+        """Close our side alone (FIN); what the server still sends can be read."""
+        self._writer.write_eof()
+
     def abort(self) -> None:
         """Reset the connection (RST)."""
         sock: socket.socket = self._writer.get_extra_info("socket")

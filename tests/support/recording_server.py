@@ -109,6 +109,13 @@ class Reply:
         self._started = False
         self._chunked = False
         self._left: int | None = None
+        self.sent: list[tuple[float, int]] = []
+        """When something was sent, by the event loop's clock, and how many bytes."""
+
+    @property
+    def is_open(self) -> bool:
+        """Neither side has closed the connection."""
+        return self._connection.is_open
 
     async def head(
         self, status: int = 200, headers: HeaderList = (), *, chunked: bool | None = None
@@ -155,6 +162,7 @@ class Reply:
     async def raw(self, data: bytes) -> None:
         """Write bytes straight to the socket; raises ConnectionError when the peer is gone."""
         self._started = True
+        self.sent.append((asyncio.get_running_loop().time(), len(data)))
         self._writer.write(data)
         await self._writer.drain()
 

@@ -1,9 +1,9 @@
 """A gateway in front of a strict fake provider, and a client that holds the right token."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -23,12 +23,15 @@ FIRST_EVENT = 1.0
 
 MODELS = {
     "gpt-test": "fake",
-    "scripted": "fake",
     "stalled": "impatient",
     "hasty": "impatient",
     "unreachable": "gone",
 }
 """Provider by model. The fake knows gpt-test and hasty; the others a test has to script."""
+SPARES = tuple(f"spare-{number}" for number in range(1, 41))
+"""Further models of the provider called `fake`, each for one test to script."""
+ONE_ATTEMPT: JSONObject = {"retry": {"attempts": 1}, "breaker": "none"}
+"""A failure is one attempt's, and says nothing of the next request."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Rig:
     provider: FakeOpenAI
     token: str = TOKEN
     key: str = KEY
+    _spares: Iterator[str] = field(default_factory=lambda: iter(SPARES))
+
+    def spare(self) -> str:
+        """A model that nobody has asked for yet, so that no failure stands between."""
+        return next(self._spares)
 
     @asynccontextmanager
     async def asking(
@@ -115,13 +123,14 @@ async def run_rig(
 
 
 def config_text(base_url: str) -> str:
-    """Return a configuration with MODELS, for the provider at `base_url`."""
+    """Return a configuration with MODELS and SPARES, for the provider at `base_url`."""
     fake = {"kind": "openai", "base_url": base_url, "api_key": "${FAKE_KEY}"}
     providers = {
         "fake": fake,
         "impatient": {**fake, "http": {"first_event": f"{FIRST_EVENT}s"}},
         "gone": {**fake, "base_url": "http://127.0.0.1:1/v1"},
     }
-    models = [{"name": name, "provider": provider} for name, provider in MODELS.items()]
+    owners = {**MODELS, **dict.fromkeys(SPARES, "fake")}
+    models = [{"name": name, "provider": provider} for name, provider in owners.items()]
     # JSON is YAML.
-    return json.dumps({"providers": providers, "models": models})
+    return json.dumps({**ONE_ATTEMPT, "providers": providers, "models": models})

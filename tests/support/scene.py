@@ -1,9 +1,9 @@
 """A gateway process and the fake provider behind it, ready for requests."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -21,6 +21,9 @@ CONFIG = """\
 gateway:
   tokens: [{token}]
   {gateway}
+# A failure is one attempt's, and says nothing of the next request.
+retry: {{attempts: 1}}
+breaker: none
 providers:
   fake:
     kind: openai
@@ -30,13 +33,21 @@ providers:
 models:
 {models}
 """
+SPARES = tuple(f"spare-{number}" for number in range(1, 41))
+"""Further models, each for one test to script."""
 
 
 def config_text(
     base_url: str, *, gateway: str = "", http: str = "", models: tuple[str, ...] = (MODEL,)
 ) -> str:
-    """Return a configuration with one provider; `gateway` and `http` are more keys, in YAML."""
-    entries = "\n".join(f"  - {{name: {model}, provider: fake, size: BIG}}" for model in models)
+    """Return a configuration with one provider; `gateway` and `http` are more keys, in YAML.
+
+    The first of the models is `BIG`.
+    """
+    sizes = {models[0]: ", size: BIG"}
+    entries = "\n".join(
+        f"  - {{name: {model}, provider: fake{sizes.get(model, '')}}}" for model in models
+    )
     return CONFIG.format(
         token=TOKEN, key=KEY, base_url=base_url, gateway=gateway, http=http, models=entries
     )
@@ -50,6 +61,11 @@ class Scene:
     provider: FakeOpenAI
     ca_file: Path
     """The certificate of the CA that the gateway signs its certificates with."""
+    _spares: Iterator[str] = field(default_factory=lambda: iter(SPARES))
+
+    def spare(self) -> str:
+        """One of SPARES that nobody has asked for yet; the gateway has to know them."""
+        return next(self._spares)
 
     @property
     def base_url(self) -> str:

@@ -11,7 +11,7 @@ from support.openai_requests import chat_requests
 from support.openai_rules import check_chat_request
 
 MADE_UP = settings(
-    max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

@@ -84,7 +84,8 @@ class Call:
 
     ``body`` is the client's request as parsed JSON, of which only ``model``, ``messages`` (objects
     with a role) and ``stream`` are known to be valid; ``model`` the name the provider knows;
-    ``created`` the time in seconds since the epoch that the answer is dated with.
+    ``created`` the time in seconds since the epoch that the answer is dated with. With
+    ``only_we_count``, the usage of a stream is asked for although the client did not.
     """
 
     body: Mapping[str, Any]
@@ -94,10 +95,13 @@ class Call:
     label: Label
     created: int
     memory: Memory = field(default_factory=Memory)
+    only_we_count: bool = False
 
     @property
     def wants_usage(self) -> bool:
         """Whether the client asked for the usage of a stream."""
+        if self.only_we_count:
+            return False
         options = self.body.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True
 

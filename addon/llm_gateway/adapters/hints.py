@@ -79,6 +79,20 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return sensible(seconds) if seconds is not None else _until(_http_date(value), now)
 
 
+def until_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """How long a limit rests of which the headers of a good answer say that nothing remains.
+
+    In seconds from ``now`` (seconds since the epoch) on; None if something of each remains. Of a
+    limit that is 0 nothing ever does, and yet there was an answer: it is none.
+    """
+    if not any("ratelimit" in name.lower() for name in headers):
+        return None
+    named = _lower(headers)
+    void = {name for name, value in named.items() if "-limit" in name and _number(value) == 0}
+    told = {k: v for k, v in named.items() if k.replace("-reset", "-limit") not in void}
+    return _reset(told, now, remaining="")
+
+
 def sensible(seconds: float) -> float | None:
     """``seconds`` if it is a time that can be waited for: above 0, up to ``LONGEST``."""
     return seconds if 0 < seconds <= LONGEST else None

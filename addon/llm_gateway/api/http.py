@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_gateway.manner import Manner
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -25,12 +27,16 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
-    """An admitted request with its body. ``exchange`` is the id that names it everywhere."""
+    """An admitted request with its body. ``exchange`` is the id that names it everywhere.
+
+    ``manner`` is what the client's SDK says of itself.
+    """
 
     exchange: str
     method: str
     path: str
     body: bytes
+    manner: Manner = Manner()
 
 
 class Sink(Protocol):

@@ -12,7 +12,8 @@ import orjson
 from llm_gateway import faults
 from llm_gateway.adapters.images import media_type_of
 from llm_gateway.api.validation import parse_object
-from llm_gateway.dispatch import ImageRequest, Reply
+from llm_gateway.attempt import Reply
+from llm_gateway.dispatch import ImageRequest
 from llm_gateway.errors import UpstreamInvalidResponse
 from llm_gateway.wire import JSON
 
@@ -27,7 +28,8 @@ def parse_images(body: bytes) -> ImageRequest:
     if request.get("n") is not None and not 1 <= faults.integer(request["n"], "n") <= MAX_PICTURES:
         raise faults.invalid_value("n", f"an integer from 1 to {MAX_PICTURES}")
     model = request.get("model")
-    return ImageRequest(request, None if model is None else faults.filled(model, "model"))
+    name = None if model is None else faults.filled(model, "model")
+    return ImageRequest(request, name, len(body))
 
 
 def parse_picture(body: bytes) -> ImageRequest:
@@ -40,7 +42,8 @@ def parse_picture(body: bytes) -> ImageRequest:
     model = request.get("model")
     if model not in _ANY:
         faults.string(model, "model")
-    return ImageRequest({**rest, "response_format": "b64_json"}, None if model in _ANY else model)
+    name = None if model in _ANY else model
+    return ImageRequest({**rest, "response_format": "b64_json"}, name, len(body))
 
 
 def images_reply(request: ImageRequest, response: dict[str, Any]) -> Reply:

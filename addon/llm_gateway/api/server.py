@@ -14,21 +14,27 @@ from dataclasses import dataclass
 
 import orjson
 
+from llm_gateway import sse
 from llm_gateway.api import routes
 from llm_gateway.api.http import ClientRequest, Headers, Sink
 from llm_gateway.api.images import images_reply, parse_images, parse_picture, picture_reply
+from llm_gateway.api.keepalive import KeepAlive
 from llm_gateway.api.routes import Endpoint
 from llm_gateway.api.validation import parse_chat
-from llm_gateway.dispatch import Reply
+from llm_gateway.attempt import Reply
+from llm_gateway.draining import Draining
 from llm_gateway.errors import (
     GatewayError,
+    GatewayShutdown,
     InternalError,
     RequestError,
     UpstreamUnsupported,
     shown,
 )
+from llm_gateway.limits import ratelimit_headers
 from llm_gateway.runtime import Runtime
 from llm_gateway.trace import Trace
+from llm_gateway.wire import EVENT_STREAM
 
 logger = logging.getLogger(__name__)
 
@@ -47,22 +53,36 @@ class _Progress:
 
     started: float
     status: int = CLIENT_CLOSED_REQUEST
+    begun: bool = False
+    """A stream's status and headers are out."""
+    complete: bool = False
+    """It has had its ``[DONE]``."""
     first_byte: float | None = None
 
 
 class Api:
     """Serves requests with whatever configuration is current when they arrive."""
 
-    def __init__(self, runtime: Callable[[], Runtime], clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        runtime: Callable[[], Runtime],
+        clock: Callable[[], float] = time.monotonic,
+        draining: Draining | None = None,
+    ) -> None:
+        """``draining`` ends the exchanges that outstay the gateway."""
         self._runtime = runtime
         self._clock = clock
+        self._draining = draining or Draining()
 
     async def serve(self, request: ClientRequest, sink: Sink) -> None:
         """Answer one request. Cancel the task when the client leaves."""
         trace = Trace(request.exchange)
         progress = _Progress(self._clock())
         try:
-            await self._answer(request, sink, trace, progress)
+            async with self._draining.exchange():
+                await self._answer(request, sink, trace, progress)
+        except GatewayShutdown as error:
+            await self._cut(sink, error, trace, progress)
         except asyncio.CancelledError:
             progress.status = CLIENT_CLOSED_REQUEST
             raise
@@ -85,18 +105,24 @@ class Api:
         self, request: ClientRequest, sink: Sink, trace: Trace, progress: _Progress
     ) -> None:
         with self._runtime().in_use() as runtime:
+            every = runtime.config.gateway.keepalive
+            keepalive = KeepAlive(sink, lambda: _begin_waiting(trace, progress), every)
             try:
-                reply = await self._reply(request, runtime, trace)
+                reply = await self._reply(request, runtime, trace, keepalive)
             except GatewayError as error:
                 await self._fail(sink, error, trace, progress)
                 return
             except Exception as error:
                 logger.exception("Exchange %s failed in the gateway.", request.exchange)
-                await self._fail(sink, InternalError(type(error).__name__), trace, progress)
+                failure = InternalError(type(error).__name__)
+                await self._fail(sink, failure, trace, progress)
                 return
             await self._send(sink, reply, trace, progress)
 
-    async def _reply(self, request: ClientRequest, runtime: Runtime, trace: Trace) -> Reply:
+    async def _reply(
+        self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
+    ) -> Reply:
+        dispatcher, manner = runtime.dispatcher, request.manner
         route = routes.find(request.method, request.path)
         match route.endpoint:
             case Endpoint.PING:
@@ -106,33 +132,67 @@ class Api:
             case Endpoint.MODEL:
                 return _json(runtime.catalogue.entry(route.model or ""))
             case Endpoint.CHAT:
-                return await runtime.dispatcher.chat(parse_chat(request.body), trace)
+                return await self._chat(request, runtime, trace, keepalive)
             case Endpoint.IMAGES:
                 asked = parse_images(request.body)
-                return images_reply(asked, await runtime.dispatcher.images(asked, trace))
+                return images_reply(asked, await dispatcher.images(asked, trace, manner))
             case Endpoint.PICTURE:
-                drawn = await runtime.dispatcher.images(parse_picture(request.body), trace)
-                return picture_reply(drawn)
+                picture = parse_picture(request.body)
+                return picture_reply(await dispatcher.images(picture, trace, manner))
+
+    async def _chat(
+        self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
+    ) -> Reply:
+        asked = parse_chat(request.body)
+        if not asked.stream:
+            return await runtime.dispatcher.chat(asked, trace, request.manner)
+        reply: Reply | None = None
+        try:
+            async with keepalive:
+                reply = await runtime.dispatcher.chat(asked, trace, request.manner)
+        except BaseException:
+            # It may be there, and its client have left while a comment was written.
+            if reply is not None:
+                await reply.discard()
+            raise
+        return reply
 
     async def _send(self, sink: Sink, reply: Reply, trace: Trace, progress: _Progress) -> None:
-        headers = (("content-type", reply.content_type), *_headers(trace))
         if isinstance(reply.body, bytes):
+            headers = (("content-type", reply.content_type), *_headers(trace))
             await sink.whole(200, headers, reply.body)
             progress.status = 200
             return
         async with aclosing(reply.body) as pieces:
-            await sink.start(200, (*headers, ("cache-control", "no-cache")))
+            if not progress.begun:
+                await sink.start(200, _begin_stream(trace, progress))
             progress.status = 200
             async for piece in pieces:
                 if progress.first_byte is None:
                     progress.first_byte = self._clock()
+                progress.complete = piece.endswith(sse.DONE)
                 await sink.write(piece)
         await sink.end()
+
+    async def _cut(
+        self, sink: Sink, error: GatewayError, trace: Trace, progress: _Progress
+    ) -> None:
+        if progress.complete:
+            # Its client was slow to take it, and has only missed the end of the body.
+            await sink.end()
+        else:
+            await self._fail(sink, error, trace, progress)
 
     async def _fail(
         self, sink: Sink, error: GatewayError, trace: Trace, progress: _Progress
     ) -> None:
         trace.failure = error
+        if progress.begun:
+            progress.status = 200
+            progress.complete = True
+            await sink.write(sse.encode(error.body()) + sse.DONE)
+            await sink.end()
+            return
         progress.status = error.status
         headers = (("content-type", "application/json"), *_headers(trace), *error.headers)
         await sink.whole(error.status, headers, error.body())
@@ -142,6 +202,8 @@ class Api:
         words = [f"{request.exchange} {shown(request.method)} {shown(path)}"]
         if trace.model is not None:
             words.append(f"{shown(trace.model)} -> {trace.target or 'nowhere'}")
+        if trace.has_detours:
+            words.append(f"by way of [{trace.way}]")
         words.append(str(progress.status))
         if trace.failure is not None:
             words.append(trace.failure.code or trace.failure.type)
@@ -167,9 +229,28 @@ def _headers(trace: Trace) -> Headers:
             ("x-ai-proxy-model", trace.target),
             ("x-ai-proxy-attempts", str(trace.attempts)),
         )
+    if trace.has_detours:
+        headers += (("x-ai-proxy-route", _plain(trace.way)),)
     if trace.dropped:
         headers += (("x-ai-proxy-dropped", _as_field(trace.dropped)),)
+    if trace.standing is not None:
+        headers += ratelimit_headers.headers(trace.standing)
     return headers
+
+
+def _begin_waiting(trace: Trace, progress: _Progress) -> Headers:
+    """The headers of a stream of which nobody knows yet who will answer, and how."""
+    return _stream_headers((("x-request-id", trace.exchange),), progress)
+
+
+def _begin_stream(trace: Trace, progress: _Progress) -> Headers:
+    """The headers of a stream that is known to be good."""
+    return _stream_headers(_headers(trace), progress)
+
+
+def _stream_headers(headers: Headers, progress: _Progress) -> Headers:
+    progress.begun = True
+    return (("content-type", EVENT_STREAM), *headers, ("cache-control", "no-cache"))
 
 
 def _as_field(places: tuple[str, ...]) -> str:
@@ -177,7 +258,10 @@ def _as_field(places: tuple[str, ...]) -> str:
 
     Places that differ only in an index are one: a long chat repeats itself.
     """
-    text = ", ".join(dict.fromkeys(_INDEX.sub("[]", place) for place in places))
+    return _plain(", ".join(dict.fromkeys(_INDEX.sub("[]", place) for place in places)))
+
+
+def _plain(text: str) -> str:
     plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:MAX_FIELD])
     return plain if len(text) <= MAX_FIELD else f"{plain}..."
 

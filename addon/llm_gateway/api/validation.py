@@ -23,7 +23,7 @@ def parse_chat(body: bytes) -> ChatRequest:
     stream = request.get("stream")
     if stream is not None:
         faults.boolean(stream, "stream")
-    return ChatRequest(body=request, model=model, stream=bool(stream))
+    return ChatRequest(request, model, bool(stream), len(body))
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

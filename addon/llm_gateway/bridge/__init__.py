@@ -16,5 +16,6 @@ does the mirror image with its ``MockServer``.)
 
 This package is the only place that touches mitmproxy's inner parts: :mod:`.server` is the
 in-process connection, :mod:`.attach` connects flows to it, :mod:`.sinks` is the way back,
-:mod:`.responses` makes mitmproxy's response objects, :mod:`.check` tries it all once at start.
+:mod:`.responses` makes mitmproxy's response objects, :mod:`.clients` knows who still waits for an
+answer, :mod:`.check` tries it all once at start.
 """

@@ -42,6 +42,8 @@ class Bridge:
         self._handlers = handlers
         self._exchanges: dict[str, Exchange] = {}
         self._enabled = True
+        self.closing = False
+        """Whether answers that begin now are the last of their connections."""
 
     def disable(self) -> None:
         """Attach nothing from now on: everything is answered whole."""
@@ -157,7 +159,7 @@ class Bridge:
     ) -> None:
         exchange.begun = True
         _show_address_asked_for(exchange)
-        sink = StreamSink(handler, http_layer, exchange)
+        sink = StreamSink(handler, http_layer, exchange, lambda: self.closing)
         exchange.task = spawn(self._run(sink, exchange), f"answer {exchange.flow.id}")
 
     async def _run(self, sink: StreamSink, exchange: Exchange) -> None:

@@ -1,7 +1,8 @@
 """The way back: from an answer to mitmproxy's events, or to a response that is sent whole."""
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from mitmproxy import http
@@ -23,8 +24,13 @@ from llm_gateway.bridge.server import Exchange, Inject
 from llm_gateway.errors import InternalError
 from llm_gateway.host import announces_body
 
+logger = logging.getLogger(__name__)
+
 H2_BACKLOG = 512 * 1024
 """Bytes that may wait for an HTTP/2 client's flow-control window before we wait as well."""
+STALLED_SECONDS = 60.0
+"""How long a client may take nothing of what waits for it. It holds a provider's connection open,
+and nobody pays for tokens that nobody reads."""
 H2_POLL = 0.02
 """Seconds between looks at that backlog: mitmproxy has no event for a window that opens."""
 
@@ -37,8 +43,11 @@ class StreamSink:
         handler: ConnectionHandler,
         http_layer: HttpLayer,
         exchange: Exchange,
+        is_last: Callable[[], bool],
     ) -> None:
+        """``is_last``, asked when the answer begins: close the connection behind it."""
         self._handler = handler
+        self._is_last = is_last
         client = http_layer.context.client
         client_layer = http_layer.connections[client]
         self._h2 = client_layer if isinstance(client_layer, Http2Server) else None
@@ -64,8 +73,9 @@ class StreamSink:
         self._begin()
         self._exchange.tap = None
         response = make_response(status, headers, body)
-        if self._exchange.at_once and announces_body(self._exchange.flow.request):
-            # The body was not waited for, and an honest client stops sending it.
+        # Where the body was not waited for, an honest client stops sending it.
+        unread = self._exchange.at_once and announces_body(self._exchange.flow.request)
+        if unread or self._is_last():
             response.headers["connection"] = "close"
         if self._exchange.flow.request.method == "HEAD":
             response.data.content = b""  # its length stays in the head (RFC 9110 §9.3.2)
@@ -78,6 +88,8 @@ class StreamSink:
         response.stream = True
         if self._exchange.flow.request.http_version == "HTTP/1.1":
             response.headers["transfer-encoding"] = "chunked"
+        if self._is_last():
+            response.headers["connection"] = "close"
         await self._inject(ResponseHeaders(self._stream_id, response))
 
     async def write(self, data: bytes) -> None:
@@ -86,10 +98,8 @@ class StreamSink:
             self._exchange.tap.add(data)
         event = Inject(self._conn, (ResponseData(self._stream_id, data),))
         await self._handler.server_event(event)
-        if self._must_drain():
-            await self._handler.drain_writers()
-        while self._h2_backlog() > H2_BACKLOG:  # noqa: ASYNC110 - mitmproxy has no such event
-            await asyncio.sleep(H2_POLL)
+        if self._buffered() or self._h2_backlog() > H2_BACKLOG:
+            await self._wait_for_client()
 
     async def end(self) -> None:
         """See :class:`Sink`."""
@@ -104,6 +114,33 @@ class StreamSink:
             return
         await self._inject(*whole_events(self._stream_id, error_response(error)))
 
+    async def _wait_for_client(self) -> None:
+        """Until it has taken what it was given. Does not return for one that takes nothing."""
+        while True:
+            unsent = self._unsent()
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self._drain()
+                    return
+            except TimeoutError:
+                if self._unsent() >= unsent:
+                    await self._cut_off()
+
+    async def _drain(self) -> None:
+        await self._handler.drain_writers()
+        while self._h2_backlog() > H2_BACKLOG:  # noqa: ASYNC110 - mitmproxy has no such event
+            await asyncio.sleep(H2_POLL)
+
+    async def _cut_off(self) -> None:
+        """End it from this side. That has the exchange cancelled, as when a client leaves."""
+        logger.info("A client took nothing for %g s and is cut off.", STALLED_SECONDS)
+        writer = self._transport.writer if self._transport else None
+        if self._h2 is None and isinstance(writer, asyncio.StreamWriter):
+            writer.transport.abort()
+        else:
+            await self._inject(ResponseProtocolError(self._stream_id, "stalled", ErrorCode.KILL))
+        await asyncio.get_running_loop().create_future()
+
     def _begin(self) -> None:
         self._begun = True
         self._waiting.close()
@@ -111,12 +148,15 @@ class StreamSink:
     async def _inject(self, *http_events: HttpEvent) -> None:
         await self._handler.server_event(Inject(self._conn, http_events))
 
-    def _must_drain(self) -> bool:
-        """Whether anything waits for the client's socket; mostly nothing does."""
+    def _unsent(self) -> int:
+        """The bytes that wait for the client's socket or window; mostly there are none."""
+        return self._buffered() + self._h2_backlog()
+
+    def _buffered(self) -> int:
         writer = self._transport.writer if self._transport else None
-        return isinstance(writer, asyncio.StreamWriter) and bool(
-            writer.transport.get_write_buffer_size()
-        )
+        if not isinstance(writer, asyncio.StreamWriter):
+            return 0
+        return writer.transport.get_write_buffer_size()
 
     def _h2_backlog(self) -> int:
         if self._h2 is None:

@@ -54,6 +54,7 @@ PROVIDER = "ai.provider"
 MODEL = "ai.model"
 URL_SENT = "ai.url"
 REFUSED = "ai.refused"
+RESUMES = "ai.resumes"
 """Flow metadata: plain values, so that flows can be saved and ``~meta`` finds them."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -284,6 +285,8 @@ def make_flow(request: UpstreamRequest, client: Client) -> http.HTTPFlow:
         PROVIDER: label.provider,
         MODEL: label.model,
     }
+    if label.resumes:
+        flow.metadata[RESUMES] = True
     return flow
 
 
@@ -326,5 +329,5 @@ def _no_client() -> Client:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
-        return "the client left"
+        return "broken off: the client left, or had its answer from elsewhere"
     return f"the gateway failed: {type(error).__name__}"
