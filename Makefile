@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and /bin/sh; everything after `setup` runs from .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run web test lint bench docs lock clean
+.PHONY: help setup run web test lint bench soak docs lock clean
 
 # What is set for another Python must not reach the one in .venv.
 unexport PYTHONHOME
@@ -26,6 +26,7 @@ help:
 	@echo 'make test    lint, then run the tests (ARGS=... for pytest)'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   measure against bare mitmproxy (ARGS=... for bench)'
+	@echo 'make soak    four minutes of load and faults (ARGS=--short for one)'
 	@echo 'make docs    print docs/providers.md anew from the adapters'
 	@echo 'make lock    resolve requirements.lock anew (ARGS=--upgrade for newer releases)'
 	@echo 'make clean   remove .venv, caches and build output'
@@ -49,6 +50,9 @@ lint: setup
 
 bench: setup
 	.venv/bin/python -m bench $(ARGS)
+
+soak: setup
+	PYTHONPATH=tests .venv/bin/python -m soak $(ARGS)
 
 docs: setup
 	PYTHONPATH=addon .venv/bin/python scripts/provider_docs.py >docs/providers.md.new
