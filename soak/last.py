@@ -12,6 +12,7 @@ from soak.plan import (
     NARROW,
     NARROW_QUEUE,
     PLACES,
+    TRIO,
 )
 from soak.processes import Providers, Subject
 
@@ -35,18 +36,18 @@ async def wake_all(crowd: Crowd, gateway: Subject) -> None:
 async def fill_all_places(crowd: Crowd, providers: Providers, evidence: Evidence) -> None:
     """Ask every provider for as many answers as it has places, all at once.
 
-    The narrow one for as many as may wait as well.
+    The narrow one for as many as may wait as well; alone, as they may not wait for long.
     """
     await providers.switch(**dict.fromkeys(PLACES, HELD))
 
-    async def fill(provider: str, requests: int) -> None:
+    async def fill(provider: str, waiting: int = 0) -> None:
         taken = _until_taken(providers, provider, evidence.places)
-        await crowd.at_once(f"{provider}/{MODEL}", requests, taken)
+        await crowd.at_once(f"{provider}/{MODEL}", PLACES[provider] + waiting, taken)
 
     async with asyncio.TaskGroup() as group:
-        for provider, places in PLACES.items():
-            waiting = NARROW_QUEUE if provider == NARROW else 0
-            group.create_task(fill(provider, places + waiting))
+        for provider in TRIO:
+            group.create_task(fill(provider))
+    await fill(NARROW, NARROW_QUEUE)
 
 
 async def _until_taken(providers: Providers, provider: str, most: dict[str, int]) -> None:
