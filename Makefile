@@ -26,7 +26,7 @@ help:
 	@echo 'make test    lint, then run the tests (ARGS=... for pytest)'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   measure against bare mitmproxy (ARGS=... for bench)'
-	@echo 'make soak    four minutes of load and faults (ARGS=--short for one)'
+	@echo 'make soak    three minutes of load and faults (ARGS=--short for one)'
 	@echo 'make docs    print docs/providers.md anew from the adapters'
 	@echo 'make lock    resolve requirements.lock anew (ARGS=--upgrade for newer releases)'
 	@echo 'make clean   remove .venv, caches and build output'

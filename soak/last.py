@@ -16,8 +16,8 @@ from soak.plan import (
 )
 from soak.processes import Providers, Subject
 
-PARKED_SECONDS = 20.0
-"""How long a target may rest that was limited again and again in the chaos."""
+PARKED_SECONDS = 61.0
+"""How long a target may rest at most that was limited again and again in the chaos."""
 TAKEN_SECONDS = 5.0
 """How long it may take until all places are taken."""
 LOOK_AGAIN = 0.02

@@ -69,13 +69,13 @@ def full(seed: int, rate: float | None = None) -> Plan:
         seed=seed,
         rate=rate or 60.0,
         warm=6.0,
-        steady=20.0,
+        steady=15.0,
         chaos=36.0,
         fault=2.0,
-        outage=10.0,
-        recovery=8.0,
-        overload=10.0,
-        quiet=12.0,
+        outage=8.0,
+        recovery=6.0,
+        overload=8.0,
+        quiet=8.0,
         bound=240.0,
     )
 
@@ -93,7 +93,7 @@ def short(seed: int, rate: float | None = None) -> Plan:
         recovery=3.5,
         overload=2.5,
         quiet=6.0,
-        bound=90.0,
+        bound=120.0,
     )
 
 
