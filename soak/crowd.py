@@ -11,9 +11,9 @@ SUBJECT = "request "
 
 LEAVING = 0.1
 """The share of clients that leave early."""
-SLOW = 0.02
-SLOW_PIECES = 800
-"""So many pieces are more than all the buffers between the provider and a client hold."""
+SLOW = 0.01
+SLOW_PIECES = 2000
+"""So many pieces that a slow reader holds up its provider, about 500 kB."""
 STREAMS = 0.6
 RETRIES = 0.05
 

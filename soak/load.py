@@ -16,8 +16,9 @@ PATIENCE = 20.0
 MOST = 400
 """Requests under way at a time; more are not begun, so that everything is bounded."""
 SMALL_BUFFER = 4096
-SIP = 0.05
-"""Seconds that a slow reader rests after each piece."""
+SIP_BYTES = 32 * 1024
+SIP_SECONDS = 0.1
+"""How long a slow reader rests after so many bytes."""
 
 type Draw = Callable[[int], Asked]
 """The request of a number."""
@@ -143,9 +144,10 @@ class Visit:
         first = self._clock() - began
         body = bytearray()
         async for piece in connection.body(head):
+            sips = (len(body) + len(piece)) // SIP_BYTES - len(body) // SIP_BYTES
             body += piece
-            if self._asked.slow:
-                await asyncio.sleep(SIP)
+            if self._asked.slow and sips:
+                await asyncio.sleep(sips * SIP_SECONDS)
         return judge(head, bytes(body), self._clock(), first)
 
     def ended(self, kind: Kind, detail: str = "") -> Outcome:

@@ -29,7 +29,7 @@ THINKING = 0.08
 PACE = 0.03
 """Seconds between two pieces of a stream."""
 LONG = 100
-"""Pieces; a longer stream goes as fast as it is taken."""
+"""Pieces; a longer stream goes in bursts of so many."""
 
 
 async def _well(attempt: Attempt) -> None:
@@ -43,7 +43,7 @@ async def _well(attempt: Attempt) -> None:
     await attempt.begin()
     for place in range(count):
         await attempt.pieces(place, 1)
-        if count <= LONG:
+        if count <= LONG or place % LONG == 0:
             await attempt.pause(PACE)
     await attempt.finish()
 
