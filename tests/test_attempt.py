@@ -258,17 +258,17 @@ TOKENS = {"limits": Limits(tokens=Windows(minute=1000))}
 @pytest.mark.parametrize(
     ("everywhere", "options", "asked", "counted"),
     [
-        ({}, None, None, False),
+        ({}, None, {"include_usage": True}, False),
         ({}, {"include_usage": True}, {"include_usage": True}, True),
-        ({}, {"include_usage": False}, {"include_usage": False}, False),
-        ({"limits": Limits(Windows(minute=9))}, None, None, False),
+        ({}, {"include_usage": False}, {"include_usage": True}, False),
+        ({"omit": frozenset({"stream_options"})}, None, None, False),
+        ({"limits": Limits(Windows(minute=9))}, None, {"include_usage": True}, False),
         (TOKENS, None, {"include_usage": True}, False),
         (TOKENS, {"include_usage": True}, {"include_usage": True}, True),
         (TOKENS, {"include_usage": False, "x": 1}, {"include_usage": True, "x": 1}, False),
     ],
-    ids=["plain", "asked", "refused", "requests", "tokens", "tokens, asked", "tokens, refused"],
 )
-def test_the_usage_of_a_stream_is_asked_for_where_a_quota_needs_it(
+def test_the_usage_of_a_stream_is_always_asked_for_and_told_to_who_asked(
     everywhere: Mapping[str, Any], options: Any, asked: Any, counted: bool
 ) -> None:
     async def main() -> None:

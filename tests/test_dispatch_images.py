@@ -97,15 +97,15 @@ async def test_pictures_are_asked_for_and_answered_as_openai_does() -> None:
 async def test_the_usage_that_the_provider_counts_is_noted() -> None:
     drawing = Drawing((drawn(x_tokens="42"),))
     assert (await drawing.response())["usage"] == {"input_tokens": 1, "output_tokens": 42}
-    assert drawing.trace.usage == Usage(1, 42)
+    assert drawing.trace.usage == Usage(1, 42, special=True)
 
 
 @pytest.mark.parametrize(
     ("usage", "noted"),
     [
-        ({"input_tokens": 3}, Usage(3, 0)),
-        ({"input_tokens": "3", "output_tokens": None}, Usage(0, 0)),
-        ({}, Usage(0, 0)),
+        ({"input_tokens": 3}, Usage(3, 0, special=True)),
+        ({"input_tokens": "3", "output_tokens": None}, Usage(0, 0, special=True)),
+        ({}, Usage(0, 0, special=True)),
         (None, None),
         ([], None),
     ],

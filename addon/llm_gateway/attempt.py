@@ -46,6 +46,7 @@ from llm_gateway.wire import (
     read_whole,
 )
 
+_OPTIONS = "stream_options"
 LONGEST_REST = 3600.0
 """Seconds that the headers of a good answer may keep a target at rest: after that, one call asks
 whether it is still so."""
@@ -110,7 +111,7 @@ class Attempt:
         async with self._limit(self.target.spec.http.answer, "no answer"):
             await self.upstream.run(adapter.prepare(), self.patience)
         encoded = _encode(adapter)
-        self._note_dropped(adapter.dropped)
+        self._note_dropped(_asked_for(adapter.dropped) if only_we_count else adapter.dropped)
         if asks_for_event_stream(encoded):
             return await self._stream(encoded, adapter)
         return await self._answer(encoded, adapter, stream=stream)
@@ -136,12 +137,12 @@ class Attempt:
         return pictures
 
     def _counted(self, *, stream: bool) -> tuple[Mapping[str, Any], bool]:
-        """What is asked; and whether the usage is, for the sake of a token limit alone."""
+        """What is asked; and whether the usage is for us alone, who always want to know it."""
         body = self.body
-        options = object_in(body, "stream_options")
-        if not stream or options.get("include_usage") is True or not self.permit.counts_tokens:
+        options = object_in(body, _OPTIONS)
+        if not stream or options.get("include_usage") is True or self._omits(_OPTIONS):
             return body, False
-        return {**body, "stream_options": {**options, "include_usage": True}}, True
+        return {**body, _OPTIONS: {**options, "include_usage": True}}, True
 
     async def _stream(self, request: UpstreamRequest, adapter: Adapter) -> Reply | OpenStream:
         longest = min(self.target.spec.http.first_event, self.longest)
@@ -182,9 +183,12 @@ class Attempt:
     def _refuses_filtered(self) -> bool:
         return FallbackOn.CONTENT_FILTER in self.target.spec.retry.fallback_on
 
+    def _omits(self, name: str) -> bool:
+        return name in self.target.spec.omit
+
     def _note_dropped(self, dropped: tuple[str, ...]) -> None:
         """Keep what the provider is not told: by the model's ``omit``, and by its format."""
-        omitted = tuple(name for name in self.asked if name in self.target.spec.omit)
+        omitted = tuple(filter(self._omits, self.asked))
         self.trace.dropped = self.dropped = omitted + dropped
 
     def _limit(self, seconds: float, nothing: str) -> Limit:
@@ -194,12 +198,18 @@ class Attempt:
         )
 
 
+def _asked_for(dropped: tuple[str, ...]) -> tuple[str, ...]:
+    """What was dropped of the client's own."""
+    return tuple(place for place in dropped if place.partition(".")[0] != _OPTIONS)
+
+
 def _usage_of(pictures: Mapping[str, Any]) -> Usage | None:
     usage = pictures.get("usage")
     if not isinstance(usage, dict):
         return None
     counts = (usage.get("input_tokens"), usage.get("output_tokens"))
-    return Usage(*(n if isinstance(n, int) else 0 for n in counts))
+    prompt, completion = (n if isinstance(n, int) else 0 for n in counts)
+    return Usage(prompt, completion, special=True)
 
 
 def _encode(adapter: Adapter) -> UpstreamRequest:

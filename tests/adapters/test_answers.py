@@ -148,6 +148,12 @@ def test_tokens(tokens: Tokens, usage: dict[str, Any]) -> None:
     assert tokens.as_usage() == Usage(3, 2)
 
 
+def test_what_has_a_price_of_its_own_is_counted_apart_and_not_told_to_clients() -> None:
+    tokens = Tokens(9, 2, cached=4, written=3, written_for_an_hour=1, special=True)
+    assert tokens.as_usage() == Usage(9, 2, 4, 3, 1, special=True)
+    assert tokens.as_json() == Tokens(9, 2, cached=4).as_json()
+
+
 def test_a_count_beyond_all_reason_can_still_be_written() -> None:
     usage = Tokens(2**64, 2**64, cached=2**64, reasoning=2**64).as_json()
     assert json.loads(orjson.dumps(usage))["total_tokens"] == 2**53 - 1

@@ -28,7 +28,8 @@ class Tokens:
     """A whole account of tokens. The prompt's include the cached, the completion's the reasoning.
 
     ``cached`` and ``reasoning`` are None where the provider does not tell. ``total`` counts only if
-    it holds more than the two. What is beyond ``MAX_COUNT`` is written as that.
+    it holds more than the two. What is beyond ``MAX_COUNT`` is written as that. The last three are
+    not for clients; see :class:`~llm_gateway.adapters.contract.Usage`.
     """
 
     prompt: int
@@ -36,6 +37,9 @@ class Tokens:
     total: int | None = None
     cached: int | None = None
     reasoning: int | None = None
+    written: int = 0
+    written_for_an_hour: int = 0
+    special: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """OpenAI's usage object."""
@@ -54,7 +58,14 @@ class Tokens:
 
     def as_usage(self) -> Usage:
         """What the log and the limits count."""
-        return Usage(self.prompt, self.completion)
+        return Usage(
+            self.prompt,
+            self.completion,
+            cached_tokens=self.cached or 0,
+            cache_written_tokens=self.written,
+            cache_hour_tokens=self.written_for_an_hour,
+            special=self.special,
+        )
 
 
 @dataclass(frozen=True, slots=True)

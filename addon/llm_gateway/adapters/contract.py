@@ -114,10 +114,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them."""
+    """Tokens as the provider counted them.
+
+    The prompt's include those read from a cache and those written to one, and the written those
+    that are kept there for an hour. ``special`` says that something is billed in another way than
+    by these counts at the usual prices: another service tier, sound, a search. ``cost`` is in US
+    dollars, where the provider itself says it.
+    """
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    cache_written_tokens: int = 0
+    cache_hour_tokens: int = 0
+    special: bool = False
+    cost: float | None = None
 
 
 class Adapter(ABC):

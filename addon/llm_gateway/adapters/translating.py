@@ -160,6 +160,4 @@ def text_in(fields: Mapping[str, Any], name: str) -> str:
 def count_in(fields: Mapping[str, Any], name: str) -> int:
     """The count under ``name``, 0 if there is none; what is beyond ``MAX_COUNT`` is none."""
     value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return 0
-    return value if 0 < value <= MAX_COUNT else 0
+    return value if type(value) is int and 0 < value <= MAX_COUNT else 0

@@ -209,6 +209,30 @@ def test_thoughts_are_part_of_the_completion(usage: Any, tokens: Tokens | None) 
 
 
 @pytest.mark.parametrize(
+    ("prompt", "candidates", "special"),
+    [
+        (["TEXT"], ["TEXT"], False),
+        (["TEXT", "IMAGE", "VIDEO"], [], False),
+        (["TEXT", "AUDIO"], ["TEXT"], True),
+        (["TEXT"], ["TEXT", "IMAGE"], True),
+        (["TEXT"], ["AUDIO"], True),
+    ],
+)
+def test_sound_and_pictures_made_have_a_price_of_their_own(
+    prompt: list[str], candidates: list[str], special: bool
+) -> None:
+    tokens = tokens_of(
+        {
+            "promptTokenCount": 4,
+            "promptTokensDetails": [{"modality": each, "tokenCount": 1} for each in prompt],
+            "candidatesTokensDetails": [{"modality": each, "tokenCount": 1} for each in candidates],
+        }
+    )
+    assert tokens is not None
+    assert tokens.special is special
+
+
+@pytest.mark.parametrize(
     ("candidate", "index"),
     [({"index": 2}, 2), ({"index": 0}, 0), ({}, 1), ({"index": "x"}, 0), ({"index": -1}, 0)],
 )

@@ -95,6 +95,17 @@ def test_a_good_reply_passes_byte_for_byte_and_its_usage_is_noted() -> None:
     assert adapter.usage == Usage(3, 2)
 
 
+@pytest.mark.parametrize(("tier", "special"), [("default", False), ("priority", True)])
+def test_the_service_tier_is_noted_of_whole_replies_and_of_streams(
+    tier: str, special: bool
+) -> None:
+    whole = make_adapter()
+    whole.decode(dumped({**ANSWER, "service_tier": tier}))
+    counted = {**chunk("m", None), "usage": usage(3, 2), "service_tier": tier}
+    stream = fed(event(first_chunk("m")), event(counted))
+    assert whole.usage == stream.usage == Usage(3, 2, special=special)
+
+
 @pytest.mark.parametrize(
     ("counted", "expected"),
     [

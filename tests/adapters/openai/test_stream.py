@@ -257,10 +257,40 @@ def test_a_usage_may_be_found_elsewhere_and_stays_there() -> None:
     assert passed(*chunks, dialect=dialect, wants_usage=True) == expected
 
 
-@pytest.mark.parametrize("strange", [None, [], 5, "x", True])
+@pytest.mark.parametrize("strange", [[], 5, "x", True])
 def test_a_usage_that_is_none_passes(strange: object) -> None:
     data = {**text_chunk("m", "a"), "usage": strange}
     assert passed(data) == [data]
+
+
+def test_who_asked_for_no_usage_gets_no_empty_one() -> None:
+    """OpenAI puts one in each chunk where it is to count, as the gateway always asks it to."""
+    data = {**text_chunk("m", "a"), "usage": None}
+    assert passed(data) == [text_chunk("m", "a")]
+    assert passed(data, wants_usage=True) == [data]
+
+
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        (b'{"id":"1","choices":[],"usage":null}', b'{"id":"1","choices":[]}'),
+        (b'{"id":"1","usage":null,"choices":[],"x":1}', b'{"id":"1","choices":[],"x":1}'),
+        (b'{"usage":null,"id":"1","choices":[]}', b'{"id":"1","choices":[]}'),
+        (b'{"id":"1", "usage": null, "choices":[]}', b'{"id":"1","choices":[]}'),
+        (
+            b'{"id":"1","x":{"y":1,"usage":null},"choices":[],"usage":null}',
+            b'{"id":"1","x":{"y":1,"usage":null},"choices":[]}',
+        ),
+        (
+            rb'{"id":",\"usage\":null","choices":[],"usage":null}',
+            rb'{"id":",\"usage\":null","choices":[]}',
+        ),
+    ],
+    ids=["last", "inside", "first", "spaced", "twice", "in a text"],
+)
+def test_an_empty_usage_is_taken_out_wherever_it_stands(data: bytes, left: bytes) -> None:
+    stream = Stream(OPENAI, IDS, wants_usage=False)
+    assert stream.pass_on(orjson.loads(data), data) == [left]
 
 
 def test_reasoning_is_there_under_both_names() -> None:

@@ -148,6 +148,16 @@ def tokens_of(usage: Mapping[str, Any]) -> Tokens | None:
         total=count_in(usage, "totalTokenCount") or None,
         cached=_if_told(usage, "cachedContentTokenCount"),
         reasoning=_if_told(usage, "thoughtsTokenCount"),
+        special=_has_more_than_text(usage),
+    )
+
+
+def _has_more_than_text(usage: Mapping[str, Any]) -> bool:
+    """Whether it heard or made what has a price of its own; pictures that it sees have none."""
+    heard = objects(usage.get("promptTokensDetails"))
+    made = objects(usage.get("candidatesTokensDetails"))
+    return any(each.get("modality") == "AUDIO" for each in heard) or any(
+        each.get("modality") != "TEXT" for each in made
     )
 
 

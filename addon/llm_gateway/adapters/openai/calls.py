@@ -4,6 +4,7 @@ Each has an index in the order they begin; id, type and name come once, with its
 arguments are never empty in the end, because clients parse them.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,8 @@ class Calls:
     def __init__(self, ids: Iterator[str]) -> None:
         self._ids = ids
         self._begun: list[_Begun] = []
+        self._by_id: dict[str, int] = {}
+        self._by_index: defaultdict[str, list[int]] = defaultdict(list)
         self._latest: dict[int, int] = {}
         """Of each index that is a number, the call that came under it last."""
 
@@ -108,23 +111,29 @@ class Calls:
             # What a custom tool is given is no JSON, and may be empty.
             has_arguments=bool(arguments) or "custom" in piece,
         )
+        number = len(self._begun)
         self._begun.append(call)
+        self._by_index[repr(index)].append(number)
+        if id:
+            self._by_id[id] = number
         return give_id(piece, self._ids)
 
     def _number(self, piece: Mapping[str, Any]) -> int:
         """Which call this is a piece of; one more than there are, if it begins one."""
         id, index = text_in(piece, "id"), piece.get("index")
         name = text_in(object_in(piece, "function"), "name")
-        for number, call in reversed([*enumerate(self._begun)]):
-            if id and call.id == id:
-                return number
-            if call.index == index and not call.is_over(id, name):
-                return number
+        alike = self._by_index.get(repr(index), [])[-_LOOKED_AT:]
+        open_ = [number for number in alike if not self._begun[number].is_over(id, name)]
+        known = max([*open_[-1:], self._by_id.get(id, -1)], default=-1)
+        if known >= 0:
+            return known
         nameless = index is None and not id and not name
         return len(self._begun) - (1 if nameless and self._begun else 0)
 
 
 _FURTHER = ("index", "function")
+_LOOKED_AT = 50
+"""So many calls under one index, the latest, may still go on: there may be thousands."""
 
 
 def _is_whole(arguments: str) -> bool:

@@ -11,13 +11,14 @@ from typing import Any, override
 
 from llm_gateway import sse
 from llm_gateway.adapters.answers import tool_call_id
-from llm_gateway.adapters.contract import Adapter, Call, Usage
+from llm_gateway.adapters.contract import Adapter, Call
 from llm_gateway.adapters.failures import as_error_object, error_object
 from llm_gateway.adapters.openai.dialects import OPENAI, Dialect
 from llm_gateway.adapters.openai.request import encode
 from llm_gateway.adapters.openai.stream import Stream
 from llm_gateway.adapters.openai.tidy import tidy_reply, written
-from llm_gateway.adapters.translating import count_in, read_json
+from llm_gateway.adapters.openai.usage import read_usage
+from llm_gateway.adapters.translating import read_json
 from llm_gateway.errors import UpstreamError, UpstreamInvalidResponse
 from llm_gateway.wire import UpstreamRequest
 
@@ -31,6 +32,8 @@ class OpenAIAdapter(Adapter):
         super().__init__(call)
         self.dialect = dialect
         self._stream = Stream(dialect, _ids(call), wants_usage=call.wants_usage)
+        self._counted: dict[str, Any] | None = None
+        """The usage of the stream that was noted last."""
 
     @override
     def encode(self) -> UpstreamRequest:
@@ -73,8 +76,9 @@ class OpenAIAdapter(Adapter):
         if error or event.type == "error":
             raise self.dialect.classify(200, {}, as_error_object(error or chunk))
         chunks = self._stream.pass_on(chunk, data)
-        if self._stream.usage is not None:
-            self._note(self._stream.usage)
+        if self._stream.usage is not self._counted:
+            self._counted = self._stream.usage
+            self._note(self._counted, self._stream.tier)
         return chunks
 
     @override
@@ -99,14 +103,12 @@ class OpenAIAdapter(Adapter):
 
     def _tidy(self, reply: dict[str, Any]) -> bool:
         changed = tidy_reply(reply, self.dialect, _ids(self.call))
-        self._note(reply.get("usage"))
+        self._note(reply.get("usage"), reply.get("service_tier"))
         return changed
 
-    def _note(self, usage: object) -> None:
+    def _note(self, usage: object, tier: object) -> None:
         if isinstance(usage, dict):
-            self.usage = Usage(
-                count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens")
-            )
+            self.usage = read_usage(usage, tier, self.call, self.dialect)
 
 
 def _parse(data: bytes, what: str) -> tuple[dict[str, Any], bytes]:

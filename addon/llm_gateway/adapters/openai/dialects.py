@@ -7,12 +7,13 @@ that differ.
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from llm_gateway.adapters.conversation import CONVERSATION_FIELDS
 from llm_gateway.adapters.fields import PASSED, Table, dropped, refused, renamed, rules, translated
+from llm_gateway.adapters.openai import costs
 from llm_gateway.adapters.openai.failures import classify, classify_groq
 from llm_gateway.adapters.translating import object_in, objects
 from llm_gateway.errors import UpstreamError
@@ -78,7 +79,8 @@ class Dialect:
     OpenAI's are. ``values`` maps values of top-level fields, ``roles`` the roles
     of messages and ``call_id`` the ids of tool calls, which may come from another provider.
     ``usage`` finds in a chunk, ``error`` in a chunk or a reply, what does not stand in the fields
-    of these names. ``classify`` says what a status, headers and an error object mean.
+    of these names; ``cost`` finds in a usage what the answer cost in US dollars. ``classify`` says
+    what a status, headers and an error object mean.
     """
 
     fields: Table = field(default_factory=lambda: FIELDS)
@@ -89,6 +91,7 @@ class Dialect:
     call_id: Callable[[str], str] | None = None
     usage: Callable[[Mapping[str, Any]], object] | None = None
     error: Callable[[Mapping[str, Any]], object] | None = None
+    cost: Callable[[Mapping[str, Any]], float | None] | None = None
     classify: Classify = classify
     passes: bool = field(init=False)
     """Whether requests pass as they are, but for the name of the model."""
@@ -143,6 +146,7 @@ OPENROUTER = Dialect(
     # ``provider.require_parameters`` is set; ``reasoning_details`` have to come back untouched.
     # https://openrouter.ai/docs/api-reference/parameters
     {**FIELDS, "messages[].reasoning_content": renamed("reasoning")},
+    cost=costs.openrouter,
 )
 
 
@@ -334,6 +338,10 @@ MOONSHOT = Dialect(usage=_usage_of_moonshot)
 
 OLDER_TOKENS_NAME = Dialect({**FIELDS, **_TOKENS_NAME}, roles=_SYSTEM_ONLY)
 """Also of the roles: many a model's template passes over a developer, or fails on one."""
+
+PERPLEXITY = replace(OLDER_TOKENS_NAME, cost=costs.perplexity)
+
+XAI = Dialect(cost=costs.xai)
 
 OLLAMA = Dialect(
     # https://docs.ollama.com/api/openai-compatibility; what it does not know it passes over.

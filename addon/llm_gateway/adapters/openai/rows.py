@@ -94,6 +94,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "https://api.x.ai/v1",
             "https://docs.x.ai/docs/api-reference",
             "https://console.x.ai/",
+            dialect=dialects.XAI,
             drawing=images.XAI_DRAWING,
         ),
         "together": kind(
@@ -139,7 +140,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "https://api.perplexity.ai",
             "https://docs.perplexity.ai/api-reference/chat-completions-post",
             "https://www.perplexity.ai/settings/api",
-            dialect=dialects.OLDER_TOKENS_NAME,
+            dialect=dialects.PERPLEXITY,
             judge=None,
         ),
         # Its list of models is below another address, in a shape of its own.

@@ -11,6 +11,10 @@ from llm_gateway.adapters.openai.reasons import finish_reason
 from llm_gateway.adapters.openai.tidy import raise_error_in, tidy_text, tidy_tier, written
 from llm_gateway.adapters.translating import object_in, objects
 
+_USAGE = b'"usage"'
+_NO_USAGE = b',"usage":null'
+"""As OpenAI writes it into each chunk of a stream whose tokens it is to count."""
+
 
 class Stream:
     """What OpenAI promises of a stream, kept for one that promises less.
@@ -23,6 +27,8 @@ class Stream:
     def __init__(self, dialect: Dialect, ids: Iterator[str], *, wants_usage: bool) -> None:
         self.usage: dict[str, Any] | None = None
         """What was counted, as the provider says it."""
+        self.tier: object = None
+        """The service tier, as the chunk says that has the usage."""
         self._dialect = dialect
         self._wants_usage = wants_usage
         self._begun: set[int] = set()
@@ -49,10 +55,15 @@ class Stream:
                 if isinstance(choice, dict) and self._tidy(choice):
                     changed = True
         usage = chunk.get("usage")
-        if usage is None and self._dialect.usage is not None:
-            usage = self._dialect.usage(chunk)
+        if usage is None:
+            if not self._wants_usage and "usage" in chunk:
+                del chunk["usage"]
+                data, cut = _without_usage(data)
+                changed = changed or not cut
+            usage = self._dialect.usage(chunk) if self._dialect.usage is not None else None
         if isinstance(usage, dict):
             self.usage = usage
+            self.tier = chunk.get("service_tier")
             return self._count(chunk, data, changed)
         return [written(chunk) if changed else data]
 
@@ -134,6 +145,16 @@ class Stream:
         else:
             del chunk["usage"]
         return [written(chunk)]
+
+
+def _without_usage(data: bytes) -> tuple[bytes, bool]:
+    """A chunk's bytes without its empty usage; False where they have to be written anew for that.
+
+    A quote within a string is escaped, so these bytes are a key and its value, wherever they stand.
+    """
+    if _NO_USAGE not in data or data.count(_USAGE) != 1:
+        return data, False
+    return data.replace(_NO_USAGE, b"", 1), True
 
 
 def _envelope(chunk: Mapping[str, Any]) -> dict[str, Any]:
