@@ -88,7 +88,7 @@ async def test_pictures_are_asked_for_and_answered_as_openai_does() -> None:
     first, second = drawing.wire.requests
     assert first == second
     assert (first.url, first.body) == ("http://p.invalid/v1/draw", b"A dot.")
-    assert first.label == Label("req_test", 1, "p", "up-painter")
+    assert first.label == Label("req_test", 1, "p", "up-painter", kind="openai")
     trace = drawing.trace
     assert (trace.model, trace.target, trace.attempts) == ("painter", "p/up-painter", 1)
     assert (trace.usage, trace.failure, trace.dropped) == (None, None, ())

@@ -16,6 +16,7 @@ from llm_gateway.errors import (
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRateLimited,
+    UpstreamRecorded,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -146,3 +147,16 @@ def test_a_client_that_waits_as_long_as_it_is_told_does_not_come_too_early(
 def test_a_client_s_string_is_shown_short_and_printable(text: str, expected: str) -> None:
     assert shown(text) == expected
     assert RequestError(404, shown(text)).body()
+
+
+def test_a_recorded_failure_has_no_defaults() -> None:
+    waits = (("retry-after", "7"),)
+    error = UpstreamRecorded(429, "Slow.", type="tokens", code=None, param=None, headers=waits)
+    assert (error.status, error.headers, error.retry, error.retry_after) == (
+        429,
+        waits,
+        Retry.NEVER,
+        None,
+    )
+    told = {"message": "Slow.", "type": "tokens", "param": None, "code": None}
+    assert json.loads(error.body()) == {"error": told}

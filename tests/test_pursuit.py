@@ -15,7 +15,7 @@ from llm_gateway.config import (
     RetryPolicy,
     Windows,
 )
-from llm_gateway.errors import Retry, UpstreamConnectionError, UpstreamError
+from llm_gateway.errors import RequestError, Retry, UpstreamConnectionError, UpstreamError
 from llm_gateway.limits.gate import Refused
 from llm_gateway.manner import Manner
 from support.exchange import DONE, FIRST, GOOD, HELLO, LAST
@@ -117,6 +117,17 @@ def test_what_no_target_can_mend_is_asked_of_none_but_the_first(number: int) -> 
         targets = Targets({"a": many(number), "b": [whole("b")]}, everywhere={"retry": THREE})
         assert (await targets.failure()).status == number
         assert targets.calls == ["a"]
+
+    run(main())
+
+
+def test_a_request_that_a_target_cannot_be_told_is_no_call_that_broke_off() -> None:
+    async def main() -> None:
+        unfit = RequestError(400, "Not to this one.", code="invalid_value", param="tools")
+        targets = Targets({"a": [unfit]}, everywhere={"retry": THREE})
+        assert (await targets.failure()).message == "Not to this one."
+        [step] = targets.trace.steps
+        assert (step.outcome, step.reason) == ("invalid_value", "Not to this one.")
 
     run(main())
 

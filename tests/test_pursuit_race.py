@@ -166,7 +166,7 @@ def test_a_second_way_that_finds_nobody_leaves_the_first_alone() -> None:
             settings={**HEDGE, "b": {"limits": spent}},
         )
         assert await targets.text() == "a"
-        assert targets.trace.way == "b/up=quota, a/up=ok"
+        assert targets.trace.way == "a/up=ok, b/up=quota"
 
     run(main())
 

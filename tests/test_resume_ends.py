@@ -71,6 +71,7 @@ def test_where_nobody_goes_on_the_first_failure_is_told(
         good, error = told_failure(await targets.streamed())
         assert (len(good), error["message"]) == (2, "The first one.")
         assert targets.trace.failure is not None
+        assert targets.trace.target == "a/up", "whose answer it was"
         assert targets.are_at_rest
 
     caplog.set_level(logging.CRITICAL)

@@ -22,7 +22,7 @@ from soak.provider import WELL
 from soak.report import told
 from soak.verdict import judge
 
-from llm_gateway.api.server import CLIENT_CLOSED_REQUEST
+from llm_gateway.trace import CLIENT_CLOSED_REQUEST
 from support.fault_scene import KEY
 
 PHASES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_gateway.trace import GOOD, Trace
+from llm_gateway.trace import Step, Trace
 
 type Route = list[tuple[str, str]]
 
@@ -18,7 +18,7 @@ def test_at_first_nothing_is_known_but_the_exchange() -> None:
 
 def test_each_exchange_has_a_route_of_its_own() -> None:
     first, second = Trace("req_1"), Trace("req_2")
-    first.route.append(("a/m", GOOD))
+    first.skip("a/m", "quota")
     assert second.route == []
 
 
@@ -34,7 +34,7 @@ def test_each_exchange_has_a_route_of_its_own() -> None:
     ],
 )
 def test_what_is_alike_in_a_row_is_counted(route: Route, way: str) -> None:
-    trace = Trace("req_test", route=route)
+    trace = Trace("req_test", steps=[Step(*step) for step in route])
     assert trace.way == way
     assert trace.way == way, "reading it changes nothing"
 
@@ -65,4 +65,29 @@ def test_what_is_alike_in_a_row_is_counted(route: Route, way: str) -> None:
 def test_a_way_has_detours_where_it_says_more_than_target_and_status(
     target: str | None, route: Route, detours: bool
 ) -> None:
-    assert Trace("req_test", target=target, route=route).has_detours is detours
+    assert (
+        Trace("req_test", target=target, steps=[Step(*step) for step in route]).has_detours
+        is detours
+    )
+
+
+FIRST = Step("a/m", "ok", attempt=1, ended=2.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "answered"),
+    [
+        ([], None),
+        ([Step("a/m", "busy", attempt=1), Step("b/m", attempt=2)], None),
+        ([Step("c/m", "quota"), FIRST], 1),
+        ([FIRST, Step("b/m", "broken_off", attempt=2, ended=2.1)], 0),
+        ([FIRST, Step("b/m", "ok", attempt=2, ended=1.9)], 1),
+        ([FIRST, Step("b/m", "resumed", attempt=2), Step("c/m", "busy", attempt=3)], 1),
+    ],
+    ids=["nobody yet", "nobody", "one", "sooner than another", "two at once", "gone on with"],
+)
+def test_it_is_known_whose_answer_the_client_is_given(
+    steps: list[Step], answered: int | None
+) -> None:
+    trace = Trace("req_test", steps=steps)
+    assert trace.answered is (None if answered is None else steps[answered])

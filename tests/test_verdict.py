@@ -13,12 +13,13 @@ from llm_gateway.errors import (
     UpstreamConnectionError,
     UpstreamError,
     UpstreamRateLimited,
+    UpstreamRecorded,
     UpstreamRejected,
     UpstreamUnavailable,
 )
 from llm_gateway.limits.gate import Reason, Refused
 from llm_gateway.limits.quota import Level, QuotaExceeded, Unit
-from llm_gateway.trace import Trace
+from llm_gateway.trace import Step, Trace
 from support.targets import Targets, status
 from support.virtual_time import run
 
@@ -27,7 +28,7 @@ GOOD_FOR_NOTHING = ("x-should-retry", "false")
 
 
 def trace_of(*route: tuple[str, str]) -> Trace:
-    return Trace("req_test", model="m", route=[*route])
+    return Trace("req_test", model="m", steps=[Step(*step) for step in route])
 
 
 def exceeded(
@@ -262,3 +263,11 @@ def test_a_target_that_is_left_alone_is_no_reason_to_give_up_for_good() -> None:
         assert (error.status, GOOD_FOR_NOTHING in error.headers) == (502, False)
 
     run(main())
+
+
+def test_a_recorded_failure_is_told_as_it_was_recorded_and_nothing_is_added() -> None:
+    for number, code in ((503, "upstream_unavailable"), (404, "model_not_found")):
+        failure = UpstreamRecorded(number, "It was so.", type="t", code=code, param=None)
+        told = verdict.of_failures([failure], [], Trace("req_1"))
+        assert told is failure
+        assert (told.message, told.headers) == ("It was so.", ())

@@ -168,7 +168,8 @@ class Dispatcher:
             if most is None or asked.size <= most:
                 candidates.append((target, self._gatekeeper.gate(target.spec)))
             else:
-                asked.trace.route.append((target.label, TOO_LONG))
+                reason = f"the request has {asked.size} bytes, it takes at most {most}"
+                asked.trace.skip(target.label, TOO_LONG, reason)
         if not candidates:
             raise _too_long(asked, targets)
         strategy = self._catalogue.strategy(asked.name)
@@ -222,12 +223,17 @@ class Dispatcher:
         targets = self._resuming(asked)
         if not targets:
             return None
+        answered, opened = asked.trace.target, None
         try:
             opened = await self._pursue(
                 targets, further, partial(self._open, further, True), last=broken
             )
         except GatewayError:
             return None
+        finally:
+            if not isinstance(opened, OpenStream):
+                # What the client has is still another's.
+                asked.trace.target = answered
         if not isinstance(opened, OpenStream):
             return None
         broken.append(opened.target.label)
@@ -246,13 +252,12 @@ class Dispatcher:
 
     def _attempt(self, asked: _Asked, target: Target, permit: Permit, longest: float) -> Attempt:
         trace = asked.trace
-        trace.attempts += 1
-        trace.target = target.label
-        name = target.provider.name
+        provider, name = target.provider, target.provider.name
+        number, model = trace.attempts, target.spec.model
         return Attempt(
             target=target,
             upstream=self._upstreams[name],
-            label=Label(trace.exchange, trace.attempts, name, target.spec.model, asked.resumes),
+            label=Label(trace.exchange, number, name, model, asked.resumes, provider.kind),
             asked=asked.body,
             trace=trace,
             patience=asked.patience,

@@ -16,6 +16,7 @@
         ├── UpstreamRejected        the provider refused the request itself (its own 4xx)
         ├── UpstreamUnsupported     the provider cannot do what was asked; nothing was sent (400)
         ├── UpstreamUnavailable     the provider's own 5xx, passed with its status
+        ├── UpstreamRecorded        a failure from a recording, as it was told then
         └── UpstreamInvalidResponse 2xx, but not an answer (502)
 
 ``message`` is what the client may read; ``detail`` is for the log only. Neither ever holds a
@@ -256,6 +257,27 @@ class UpstreamInvalidResponse(UpstreamError):
     """A success status without an answer in it: HTML, broken JSON, an empty stream."""
 
     default_code = "upstream_invalid_response"
+
+
+class UpstreamRecorded(UpstreamError):
+    """A failure from a recording: the client is told exactly what it was told then."""
+
+    default_retry = Retry.NEVER
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str,
+        code: str | None,
+        param: str | None,
+        headers: tuple[tuple[str, str], ...] = (),
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, status=status, type=type, param=param, detail=detail)
+        self.code = code
+        self.headers = headers
 
 
 def shown(text: str) -> str:

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from llm_gateway.adapters.contract import Usage
 from llm_gateway.adapters.error_words import CONTENT_FILTER, CONTENT_POLICY, CONTEXT_LENGTH
@@ -31,19 +32,25 @@ from llm_gateway.limits.quota import Standing
 from llm_gateway.retry import LEAST_TRY, Limits, Patient
 from llm_gateway.routing import Target
 from llm_gateway.strategies import Candidate
-from llm_gateway.trace import GOOD, Trace
+from llm_gateway.trace import BROKEN_OFF, GOOD, Trace
 
 TOO_LONG = "too_long"
-BROKEN_OFF = "broken_off"
 QUEUE = "queue"
-"""Outcomes: the target takes no requests of this length; the call was ended from this side; it was
-not begun, because the exchange ended while it waited for its turn."""
+"""Outcomes: the target takes no requests of this length; the call was not begun, because the
+exchange ended while it waited for its turn."""
 FAIR_SECONDS = 10.0
 """Who has not answered for so long when the deadline comes has failed; an impatient client's
 deadline says nothing of a target."""
 
 _CODE = re.compile(r"[a-z][a-z_]{0,63}")
 _CONTENT = {CONTENT_FILTER, CONTENT_POLICY}
+_REFUSALS = {
+    Reason.QUOTA: "its quota is spent",
+    Reason.PARKED: "it rests after its provider's limit",
+    Reason.BREAKER: "its breaker is open",
+    Reason.QUEUE_FULL: "its queue is full",
+    Reason.QUEUE_TIMEOUT: "it waited in its queue for too long",
+}
 _SKIPS = {Reason.QUOTA: FallbackOn.QUOTA, Reason.PARKED: FallbackOn.QUOTA}
 
 
@@ -156,20 +163,20 @@ class Pursuit[T]:
         self, target: Target, gate: Gate, *, first: bool = False, panic: bool = False
     ) -> T:
         """One call, or two where a token is renewed in between. Raises Refused or GatewayError."""
+        asked = self.trace.age
         permit = await self._admit(target, gate, panic=panic)
+        queued = self.trace.age - asked
         if first:
             gate.provider.budget.request()
         try:
-            answer = await self._with_a_fresh_token(target, permit)
+            answer = await self._with_a_fresh_token(target, permit, queued)
         except UpstreamError as error:
             permit.fail(error)
             self._note_failure(target, error)
             raise
         except BaseException as error:
             self._break_off(permit, error)
-            self.trace.route.append((target.label, BROKEN_OFF))
             raise
-        self.trace.route.append((target.label, self.terms.success))
         if self._won is None:
             trace = self.trace
             self._won = _Won(answer, target.label, permit.standing, trace.dropped, trace.usage)
@@ -191,20 +198,36 @@ class Pursuit[T]:
         try:
             return await gate.admit(self.terms.tokens() if gate.limits_tokens else 0, panic=panic)
         except asyncio.CancelledError:
-            self.trace.route.append((target.label, QUEUE))
+            self.trace.skip(target.label, QUEUE, "the exchange ended while it waited for its turn")
             raise
         finally:
             self._waiting -= 1
 
-    async def _with_a_fresh_token(self, target: Target, permit: Permit) -> T:
+    async def _with_a_fresh_token(self, target: Target, permit: Permit, queued: float) -> T:
         try:
-            return await self.attempt(target, permit, self._longest())
+            return await self._call(target, permit, queued)
         except UpstreamAuthError as error:
             if error.retry is not Retry.HERE:
                 raise
             # An access token was refused before its time; the wire takes a new one.
-            self.trace.route.append((target.label, _outcome(error)))
-            return await self.attempt(target, permit, self._longest())
+            return await self._call(target, permit)
+
+    async def _call(self, target: Target, permit: Permit, queued: float = 0.0) -> T:
+        step = self.trace.begin(target.label, queued)
+        try:
+            answer = await self.attempt(target, permit, self._longest())
+        except UpstreamError as error:
+            self.trace.end(step, _outcome(error), error.message)
+            raise
+        except RequestError as error:
+            # The adapter refused it for this target; nothing was sent.
+            self.trace.end(step, error.code or error.type, error.message)
+            raise
+        except BaseException as error:
+            self.trace.end(step, BROKEN_OFF, _reason(error))
+            raise
+        self.trace.end(step, self.terms.success)
+        return answer
 
     def _longest(self) -> float:
         """Half of the time is for who comes after, where somebody is free."""
@@ -224,6 +247,7 @@ class Pursuit[T]:
                 afford=lambda: self._may_repeat() and gate.provider.budget.retry(policy.budget),
             ),
             terms.uniform,
+            told=partial(self.trace.retry, target.label),
         )
 
     def _has_elsewhere(self) -> bool:
@@ -281,14 +305,13 @@ class Pursuit[T]:
     def _skip(self, candidate: Candidate, refused: Refused) -> None:
         target, _ = candidate
         self.skips.append((candidate, refused))
-        self.trace.route.append((target.label, str(refused.reason)))
+        self.trace.skip(target.label, str(refused.reason), _why(refused))
         kind = _SKIPS.get(refused.reason, FallbackOn.ERROR)
         self._given_up |= kind not in target.spec.retry.fallback_on
 
     def _note_failure(self, target: Target, error: UpstreamError) -> None:
         self.failures.pop(target.label, None)
         self.failures[target.label] = error
-        self.trace.route.append((target.label, _outcome(error)))
 
     def _may_go_on(self, target: Target, error: UpstreamError) -> bool:
         kind = _kind(error)
@@ -319,7 +342,7 @@ class Pursuit[T]:
             size = target.spec.max_request_bytes
             if size is None or size > most:
                 return
-            self.trace.route.append((target.label, TOO_LONG))
+            self.trace.skip(target.label, TOO_LONG, f"it takes at most {size} bytes")
             self._next += 1
 
 
@@ -339,6 +362,22 @@ class _Won[T]:
         trace.standing = self.standing
         trace.dropped = self.dropped
         trace.usage = self.usage
+
+
+def _why(refused: Refused) -> str:
+    """A refusal in a sentence."""
+    said = _REFUSALS[refused.reason]
+    if refused.exceeded is not None:
+        said = str(refused.exceeded)
+    elif refused.cause:
+        said = f"{said} ({refused.cause})"
+    return said if refused.wait is None else f"{said}; free in {refused.wait:.1f} s"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "the client left, another answer was sooner, or the deadline came"
+    return f"the gateway refused or failed: {type(error).__name__}"
 
 
 def _outcome(error: UpstreamError) -> str:

@@ -54,6 +54,10 @@ class Limits:
     afford: Callable[[], bool]
 
 
+def _tell_nobody(seconds: float) -> None:
+    """For who does not want to know of waits."""
+
+
 @dataclass(slots=True)
 class Patient:
     """The retries of one exchange at one target."""
@@ -62,6 +66,8 @@ class Patient:
     limits: Limits
     uniform: Callable[[float, float], float]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    told: Callable[[float], None] = _tell_nobody
+    """Hears of every wait before it begins, in seconds."""
     out_of_time: bool = False
     """Whether the deadline is why there was no further try."""
 
@@ -83,6 +89,7 @@ class Patient:
         """Sleep, and on while others who met the same limit later have prolonged the rest."""
         left = self.policy.honour_retry_after
         while True:
+            self.told(seconds)
             await self.sleep(seconds)
             left -= seconds
             rest = self.limits.rest()

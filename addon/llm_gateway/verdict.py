@@ -10,6 +10,7 @@ from llm_gateway.errors import (
     NoTargetError,
     Retry,
     UpstreamError,
+    UpstreamRecorded,
     UpstreamRejected,
     UpstreamTimeout,
     shown,
@@ -31,6 +32,8 @@ def of_failures(
     ``failures`` are the latest of each target that was asked.
     """
     error = failures[-1]
+    if isinstance(error, UpstreamRecorded):
+        return error
     if isinstance(error, UpstreamRejected) and error.code == MODEL_NOT_FOUND:
         error.message = f"The model `{shown(trace.model or '')}` does not exist at its provider."
     _say_when(error, failures, skips)

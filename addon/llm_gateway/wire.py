@@ -5,8 +5,8 @@ A :class:`Wire` sends one request and gives back a response whose body is read p
 events belong to the caller, who knows what an event is.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from llm_gateway import __version__
@@ -29,7 +29,7 @@ STANDARD_HEADERS = (
 class Label:
     """Which attempt of which exchange a request is; for people and logs, never on the wire.
 
-    ``resumes``: it goes on with an answer that broke off.
+    ``resumes``: it goes on with an answer that broke off. ``kind`` is the provider's format.
     """
 
     exchange: str
@@ -37,17 +37,22 @@ class Label:
     provider: str
     model: str
     resumes: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One request to a provider. Its headers never hold a key, at most a masked one."""
+    """One request to a provider. Its headers never hold a key, at most a masked one.
+
+    ``on_fault`` is told the kind of a fault that is injected into it.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     label: Label
+    on_fault: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 class UpstreamResponse(Protocol):

@@ -55,7 +55,7 @@ async def test_a_whole_answer_has_its_headers_and_its_line(
         ("x-request-id", "req_test"),
     ]
     assert served.line == (
-        "req_test POST /v1/chat/completions m -> p/up-model 200 total 0.100s tokens 3+2"
+        "req_test POST /v1/chat/completions m -> p/up-model 200 total 0.500s tokens 3+2"
     )
 
 
@@ -73,7 +73,7 @@ async def test_a_stream_has_its_headers_and_its_line(caplog: pytest.LogCaptureFi
         ("x-request-id", "req_test"),
     ]
     assert served.line == (
-        "req_test POST /v1/chat/completions m -> p/up-model 200 ttft 0.100s total 0.200s tokens 3+2"
+        "req_test POST /v1/chat/completions m -> p/up-model 200 ttft 0.500s total 0.600s tokens 3+2"
     )
 
 

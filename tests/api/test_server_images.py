@@ -71,7 +71,7 @@ async def test_pictures_are_answered_as_openai_does(
     assert answer["usage"] == {"input_tokens": 1, "output_tokens": 42}
     headers_of(sink)
     assert scene.line == (
-        f"req_test POST {path} painter -> p/up-painter 200 total 0.100s tokens 1+42"
+        f"req_test POST {path} painter -> p/up-painter 200 total 0.500s tokens 1+42"
     )
 
 
@@ -96,7 +96,7 @@ async def test_one_picture_is_drawn_by_any_model_that_draws(
     assert not sink.streamed
     headers_of(sink)
     assert scene.wire.requests[0].body == PROMPT.encode()
-    assert scene.line == "req_test POST /image any -> p/up-painter 200 total 0.100s"
+    assert scene.line == "req_test POST /image any -> p/up-painter 200 total 0.500s"
 
 
 async def test_one_picture_is_drawn_by_the_model_that_was_asked_for(

@@ -25,7 +25,7 @@ async def test_a_client_that_leaves_during_the_hold_is_a_499_in_the_log(
     body = chat_body(PROMPT, stream=stream)
     await cancelled(asyncio.create_task(served.serve(body=body)), response.waiting)
     assert response.closed
-    assert served.line == ("req_test POST /v1/chat/completions m -> p/up-model 499 total 0.100s")
+    assert served.line == ("req_test POST /v1/chat/completions m -> p/up-model 499 total 0.500s")
 
 
 async def test_a_client_that_leaves_in_mid_stream_is_a_499_with_what_was_counted(

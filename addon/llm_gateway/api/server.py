@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import orjson
 
@@ -33,7 +32,7 @@ from llm_gateway.errors import (
 )
 from llm_gateway.limits import ratelimit_headers
 from llm_gateway.runtime import Runtime
-from llm_gateway.trace import Trace
+from llm_gateway.trace import CLIENT_CLOSED_REQUEST, Observer, Trace
 from llm_gateway.wire import EVENT_STREAM
 
 logger = logging.getLogger(__name__)
@@ -43,21 +42,6 @@ _OURS = (RequestError, UpstreamUnsupported)
 """Failures whose ``param`` is ours to log; a provider's may repeat what the client wrote."""
 
 _INDEX = re.compile(r"\[\d+\]")
-CLIENT_CLOSED_REQUEST = 499
-"""nginx's status for a client that left before the answer was complete; only ever logged."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What the log line says beyond the trace. Times are from the event loop's clock."""
-
-    started: float
-    status: int = CLIENT_CLOSED_REQUEST
-    begun: bool = False
-    """A stream's status and headers are out."""
-    complete: bool = False
-    """It has had its ``[DONE]``."""
-    first_byte: float | None = None
 
 
 class Api:
@@ -74,50 +58,54 @@ class Api:
         self._clock = clock
         self._draining = draining or Draining()
 
-    async def serve(self, request: ClientRequest, sink: Sink) -> None:
+    async def serve(
+        self, request: ClientRequest, sink: Sink, observer: Observer | None = None
+    ) -> None:
         """Answer one request. Cancel the task when the client leaves."""
-        trace = Trace(request.exchange)
-        progress = _Progress(self._clock())
+        trace = self._begin(request, observer)
         try:
             async with self._draining.exchange():
-                await self._answer(request, sink, trace, progress)
+                await self._answer(request, sink, trace)
         except GatewayShutdown as error:
-            await self._cut(sink, error, trace, progress)
+            await self._cut(sink, error, trace)
         except asyncio.CancelledError:
-            progress.status = CLIENT_CLOSED_REQUEST
+            trace.status = CLIENT_CLOSED_REQUEST
             raise
         except Exception:
-            progress.status = 500
+            trace.status = 500
             raise
         finally:
-            self._log(request, trace, progress)
+            self._end(request, trace)
 
-    async def refuse(self, request: ClientRequest, error: GatewayError, sink: Sink) -> None:
-        """Answer a request with an error found before it was admitted."""
-        trace = Trace(request.exchange)
-        progress = _Progress(self._clock())
-        try:
-            await self._fail(sink, error, trace, progress)
-        finally:
-            self._log(request, trace, progress)
-
-    async def _answer(
-        self, request: ClientRequest, sink: Sink, trace: Trace, progress: _Progress
+    async def refuse(
+        self,
+        request: ClientRequest,
+        error: GatewayError,
+        sink: Sink,
+        observer: Observer | None = None,
     ) -> None:
+        """Answer a request with an error found before it was admitted."""
+        trace = self._begin(request, observer)
+        try:
+            await self._fail(sink, error, trace)
+        finally:
+            self._end(request, trace)
+
+    async def _answer(self, request: ClientRequest, sink: Sink, trace: Trace) -> None:
         with self._runtime().in_use() as runtime:
             every = runtime.config.gateway.keepalive
-            keepalive = KeepAlive(sink, lambda: _begin_waiting(trace, progress), every)
+            keepalive = KeepAlive(sink, lambda: _begin_waiting(trace), every)
             try:
                 reply = await self._reply(request, runtime, trace, keepalive)
             except GatewayError as error:
-                await self._fail(sink, error, trace, progress)
+                await self._fail(sink, error, trace)
                 return
             except Exception as error:
                 logger.exception("Exchange %s failed in the gateway.", request.exchange)
                 failure = InternalError(type(error).__name__)
-                await self._fail(sink, failure, trace, progress)
+                await self._fail(sink, failure, trace)
                 return
-            await self._send(sink, reply, trace, progress)
+            await self._send(sink, reply, trace)
 
     async def _reply(
         self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
@@ -144,6 +132,7 @@ class Api:
         self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
     ) -> Reply:
         asked = parse_chat(request.body)
+        trace.stream = asked.stream
         if not asked.stream:
             return await runtime.dispatcher.chat(asked, trace, request.manner)
         reply: Reply | None = None
@@ -157,63 +146,70 @@ class Api:
             raise
         return reply
 
-    async def _send(self, sink: Sink, reply: Reply, trace: Trace, progress: _Progress) -> None:
+    async def _send(self, sink: Sink, reply: Reply, trace: Trace) -> None:
         if isinstance(reply.body, bytes):
             headers = (("content-type", reply.content_type), *_headers(trace))
             await sink.whole(200, headers, reply.body)
-            progress.status = 200
+            trace.status = 200
             return
         async with aclosing(reply.body) as pieces:
-            if not progress.begun:
-                await sink.start(200, _begin_stream(trace, progress))
-            progress.status = 200
+            if not trace.begun:
+                await sink.start(200, _begin_stream(trace))
+            trace.status = 200
             async for piece in pieces:
-                if progress.first_byte is None:
-                    progress.first_byte = self._clock()
-                progress.complete = piece.endswith(sse.DONE)
+                if trace.first_byte is None:
+                    trace.first_byte = trace.clock()
+                trace.complete = piece.endswith(sse.DONE)
                 await sink.write(piece)
         await sink.end()
 
-    async def _cut(
-        self, sink: Sink, error: GatewayError, trace: Trace, progress: _Progress
-    ) -> None:
-        if progress.complete:
+    async def _cut(self, sink: Sink, error: GatewayError, trace: Trace) -> None:
+        if trace.complete:
             # Its client was slow to take it, and has only missed the end of the body.
             await sink.end()
         else:
-            await self._fail(sink, error, trace, progress)
+            await self._fail(sink, error, trace)
 
-    async def _fail(
-        self, sink: Sink, error: GatewayError, trace: Trace, progress: _Progress
-    ) -> None:
+    async def _fail(self, sink: Sink, error: GatewayError, trace: Trace) -> None:
         trace.failure = error
-        if progress.begun:
-            progress.status = 200
-            progress.complete = True
+        if trace.begun:
+            trace.status = 200
+            trace.complete = True
             await sink.write(sse.encode(error.body()) + sse.DONE)
             await sink.end()
             return
-        progress.status = error.status
+        trace.status = error.status
         headers = (("content-type", "application/json"), *_headers(trace), *error.headers)
         await sink.whole(error.status, headers, error.body())
 
-    def _log(self, request: ClientRequest, trace: Trace, progress: _Progress) -> None:
+    def _begin(self, request: ClientRequest, observer: Observer | None) -> Trace:
+        trace = Trace(request.exchange, clock=self._clock, observer=observer)
+        if observer is not None:
+            observer.began(trace)
+        return trace
+
+    def _end(self, request: ClientRequest, trace: Trace) -> None:
+        if trace.observer is not None:
+            trace.observer.ended(trace)
+        self._log(request, trace)
+
+    def _log(self, request: ClientRequest, trace: Trace) -> None:
         path = request.path.partition("?")[0]
         words = [f"{request.exchange} {shown(request.method)} {shown(path)}"]
         if trace.model is not None:
             words.append(f"{shown(trace.model)} -> {trace.target or 'nowhere'}")
         if trace.has_detours:
             words.append(f"by way of [{trace.way}]")
-        words.append(str(progress.status))
+        words.append(str(trace.status))
         if trace.failure is not None:
             words.append(trace.failure.code or trace.failure.type)
             if trace.failure.param and isinstance(trace.failure, _OURS):
                 words.append(shown(trace.failure.param))
             if trace.failure.detail:
                 words.append(f"({trace.failure.detail})")
-        if progress.first_byte is not None:
-            words.append(f"ttft {progress.first_byte - progress.started:.3f}s")
-        words.append(f"total {self._clock() - progress.started:.3f}s")
+        if trace.ttft is not None:
+            words.append(f"ttft {trace.ttft:.3f}s")
+        words.append(f"total {trace.age:.3f}s")
         if trace.usage is not None:
             words.append(f"tokens {trace.usage.prompt_tokens}+{trace.usage.completion_tokens}")
         line = " ".join(words)
@@ -238,18 +234,18 @@ def _headers(trace: Trace) -> Headers:
     return headers
 
 
-def _begin_waiting(trace: Trace, progress: _Progress) -> Headers:
+def _begin_waiting(trace: Trace) -> Headers:
     """The headers of a stream of which nobody knows yet who will answer, and how."""
-    return _stream_headers((("x-request-id", trace.exchange),), progress)
+    return _stream_headers((("x-request-id", trace.exchange),), trace)
 
 
-def _begin_stream(trace: Trace, progress: _Progress) -> Headers:
+def _begin_stream(trace: Trace) -> Headers:
     """The headers of a stream that is known to be good."""
-    return _stream_headers(_headers(trace), progress)
+    return _stream_headers(_headers(trace), trace)
 
 
-def _stream_headers(headers: Headers, progress: _Progress) -> Headers:
-    progress.begun = True
+def _stream_headers(headers: Headers, trace: Trace) -> Headers:
+    trace.begun = True
     return (("content-type", EVENT_STREAM), *headers, ("cache-control", "no-cache"))
 
 
