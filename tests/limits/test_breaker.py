@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from llm_gateway.config import BREAKER_MINUTE
-from llm_gateway.limits.breaker import Breaker
-from support.breakers import STEADY, call, end, is_open, make, opened, take
+from llm_gateway.limits.breaker import PROBE_SECONDS, Breaker, State
+from support.breakers import STEADY, call, end, half_open, is_open, make, opened, take
 from support.manual_clock import ManualClock
 
 
@@ -259,3 +259,36 @@ def test_an_outage_of_an_hour_costs_three_calls_and_sixteen_probes() -> None:
         clock.now += 1
     assert calls[:9] == [0, 1, 2, 7, 17, 37, 77, 157, 317]
     assert len(calls) == 9 + (3600 - 317) // 300
+
+
+def test_its_state_is_told_as_the_next_call_would_find_it() -> None:
+    breaker, clock = opened()
+    assert (breaker.state, breaker.left) == (State.OPEN, 5.0)
+    clock.now += 2
+    assert (breaker.state, breaker.left) == (State.OPEN, 3.0)
+    clock.now += 3
+    assert (breaker.state, breaker.left) == (State.HALF_OPEN, 0.0)
+    probe = take(breaker)
+    assert (breaker.state, breaker.left) == (State.HALF_OPEN, 0.0)
+    probe.succeed()
+    assert (breaker.state, breaker.left) == (State.CLOSED, 0.0)
+
+
+def test_a_probe_for_want_of_anything_else_leaves_it_open() -> None:
+    breaker, clock = opened()
+    clock.now += 4
+    breaker.policy = replace(STEADY, open=1.0)
+    take(breaker, panic=True)
+    assert (breaker.state, breaker.left) == (State.OPEN, 1.0)
+
+
+def test_reading_its_state_closes_no_breaker_that_is_presumed_well() -> None:
+    breaker, clock = half_open()
+    breaker.presumed = 2.0
+    probe = take(breaker)
+    seen = [breaker.state]
+    for seconds in (2, PROBE_SECONDS):
+        clock.now += seconds
+        seen.append(breaker.state)
+    assert seen == [State.HALF_OPEN, State.CLOSED, State.HALF_OPEN]
+    probe.release()

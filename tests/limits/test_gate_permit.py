@@ -209,25 +209,6 @@ def test_the_tokens_that_it_came_to_take_the_place_of_the_estimate(
     run(main())
 
 
-@pytest.mark.parametrize(
-    ("limits", "counts"),
-    [
-        (Limits(), False),
-        (Limits(Windows(minute=9)), False),
-        (Limits(tokens=Windows(day=9)), True),
-    ],
-)
-def test_whether_tokens_have_to_be_counted_is_the_limits_affair(
-    limits: Limits, counts: bool
-) -> None:
-    async def main() -> None:
-        of_target = await Keeper(make_model(limits=limits)).admit()
-        of_provider = await Keeper(make_model(), limits=limits).admit()
-        assert of_target.counts_tokens is of_provider.counts_tokens is counts
-
-    run(main())
-
-
 def test_what_is_left_is_told_of_the_tightest_quota() -> None:
     async def main() -> None:
         keeper = Keeper(make_model(limits=Limits(Windows(day=9))), limits=Limits(Windows(hour=4)))

@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from llm_gateway.config import Limits, Windows
-from llm_gateway.limits.quota import Claim, Level, MemoryStore, QuotaExceeded, Receipt, Standing
+from llm_gateway.limits.quota import (
+    Claim,
+    Level,
+    MemoryStore,
+    QuotaExceeded,
+    Reading,
+    Receipt,
+    Standing,
+)
 from support.two_clocks import TwoClocks, at
 
 HOUR = 3600.0
@@ -396,3 +404,36 @@ async def test_by_itself_it_goes_by_the_clocks_of_the_machine() -> None:
         await store.take([claim(requests(hour=1))])
     assert refused.value.retry_after is not None
     assert 3590 < refused.value.retry_after <= 3660
+
+
+async def test_a_quota_is_read_limit_by_limit() -> None:
+    desk = Desk()
+    limits = Limits(Windows(minute=3, day=2), Windows(hour=100))
+    await desk.take(claim(limits, 30))
+    desk.clocks.advance(10)
+    receipt = await desk.take(claim(limits, 40))
+    await desk.store.settle(receipt, 90)
+    assert desk.store.read("target a/b", limits) == [
+        Reading("requests", "minute", 3, 2, 61.0),
+        Reading("requests", "day", 2, 2, 12 * HOUR - 10),
+        Reading("tokens", "hour", 100, 120, HOUR + 50),
+    ]
+    assert [each.remaining for each in desk.store.read("target a/b", limits)] == [1, 0, 0]
+
+
+async def test_a_quota_that_nobody_has_claimed_from_is_read_as_whole_and_not_kept() -> None:
+    desk = Desk()
+    assert desk.store.read("target a/b", requests(minute=3, day=5)) == [
+        Reading("requests", "minute", 3, 0, 0.0),
+        Reading("requests", "day", 5, 0, 0.0),
+    ]
+    assert not desk.store._quotas
+
+
+async def test_reading_keeps_no_key_from_being_forgotten() -> None:
+    desk = Desk()
+    await desk.take(claim(THREE_A_MINUTE))
+    desk.clocks.advance(49 * HOUR)
+    desk.store.read("target a/b", THREE_A_MINUTE)
+    await desk.take(claim(THREE_A_MINUTE, key="target a/new"))
+    assert [*desk.store._quotas] == ["target a/new"]

@@ -215,6 +215,21 @@ class Quotas(RuleBasedStateMachine):
             self.clocks.advance(0.125)
         self.take(keys, tokens)
 
+    @rule(key=st.sampled_from(KEYS))
+    def look(self, key: str) -> None:
+        """Reading says the same as the list, and later rules see that it has changed nothing."""
+        limits = limits_of([Claim(key, self.limits[key])])
+        found = self.store.read(key, self.limits[key])
+        assert [(each.unit, each.window, each.limit) for each in found] == [
+            (limit.unit, limit.span, limit.limit) for limit in limits
+        ]
+        for limit, reading in zip(limits, found, strict=True):
+            assert reading.used == self.used(limit, self.now)
+            assert (reading.remaining, reading.reset) == (
+                self.level(limit).remaining,
+                self.level(limit).reset,
+            )
+
     @rule(seconds=SECONDS)
     def pass_time(self, seconds: float) -> None:
         self.clocks.advance(seconds)

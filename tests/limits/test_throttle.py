@@ -54,6 +54,7 @@ def test_no_more_calls_run_than_there_are_places(
         assert callers.throttle.busy
         callers.come()
         assert callers.fates == ["runs"] * places + ["waits"]
+        assert callers.throttle.places == places
         assert (callers.throttle.running, callers.throttle.waiting) == (places, 1)
         callers.end(callers.all[0])
         await settle()

@@ -316,3 +316,33 @@ def test_however_the_wall_clock_steps_a_day_is_over_in_good_time(
         assert 0 < calendar.until_midnight() <= 25 * HOUR + SMALL_STEP
     calendar.clocks.advance(calendar.until_midnight())
     assert calendar.look() == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 3)), max_size=20), st.integers(0, 99))
+def test_reading_a_sliding_window_says_what_it_will_say_and_changes_nothing(
+    calls: list[tuple[int, int]], later: int
+) -> None:
+    now, window = 0.0, Sliding(1, 0.0)
+    for seconds, requests in calls:
+        now += seconds
+        window.roll(now)
+        window.current.add(requests, 10 * requests)
+    used, current = [*window.used], window.current
+    seen = window.read(now + later)
+    assert (window.used, window.current) == (used, current)
+    window.roll(now + later)
+    assert seen.used == window.used
+    assert seen.resets == [window.reset(REQUESTS), window.reset(TOKENS)]
+
+
+@pytest.mark.parametrize(("later", "left"), [(HOUR, 3), (13 * HOUR, 0)])
+def test_reading_a_day_says_what_it_will_say_and_changes_nothing(later: float, left: int) -> None:
+    calendar = Calendar("2026-06-01T12:00")
+    calendar.spend(3)
+    calendar.clocks.advance(later)
+    day, clocks = calendar.day, calendar.clocks
+    seen = day.read("UTC", clocks.monotonic(), clocks.wall())
+    assert (seen.used[REQUESTS], day.used[REQUESTS]) == (left, 3)
+    assert seen.resets == [12 * HOUR - later if left else 0.0, 0.0]
+    clocks.advance(-later)
+    assert calendar.look() == 3

@@ -23,6 +23,7 @@ What a call says about its target counts only while the breaker is in the period
 began. So a call that began before the breaker opened neither opens nor closes it later on.
 """
 
+import enum
 import math
 import random
 from collections.abc import Callable
@@ -42,6 +43,14 @@ CALM = 10
 
 _OVER = -1
 """No breaker is ever in this period."""
+
+
+class State(enum.StrEnum):
+    """What a breaker lets through: every call, none, one at a time."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
 
 
 class Lease:
@@ -122,6 +131,19 @@ class Breaker:
         if self._is_presumed_well(now):
             return 0.0
         return max(0.0, max(self._until, self._probe_until) - now)
+
+    @property
+    def state(self) -> State:
+        """As the next call would find it."""
+        now = self._clock()
+        if not self._is_open or self._is_presumed_well(now):
+            return State.CLOSED
+        return State.HALF_OPEN if now >= self._until else State.OPEN
+
+    @property
+    def left(self) -> float:
+        """The seconds for which it is open, 0.0 in its other states."""
+        return self._until - self._clock() if self.state is State.OPEN else 0.0
 
     def acquire(self, *, panic: bool = False) -> Lease | None:
         """The leave to make a call now, or None.

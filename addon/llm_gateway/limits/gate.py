@@ -29,7 +29,7 @@ from llm_gateway.errors import (
 from llm_gateway.limits.breaker import Breaker, Lease
 from llm_gateway.limits.cooldown import Cooldown
 from llm_gateway.limits.provider_gate import ProviderGate
-from llm_gateway.limits.quota import Claim, QuotaExceeded, QuotaStore, Receipt, Standing
+from llm_gateway.limits.quota import Claim, QuotaExceeded, QuotaStore, Reading, Receipt, Standing
 from llm_gateway.limits.throttle import QueueFull, QueueTimeout
 from llm_gateway.tasks import spawn
 
@@ -101,7 +101,10 @@ class Gate:
         """Until when there is no quota, as far as a call was told."""
         self.last_used = 0
         """The number of its latest call, 0 before the first."""
+        self._used = -math.inf
         self._store = store
+        self._key = f"target {model.label}{provider.account}"
+        """Of its quota."""
         self._clock = clock
         self._uses = uses
 
@@ -139,6 +142,24 @@ class Gate:
         """Whether it may be asked now, as far as that is known."""
         return self.refusal() is None and self._spent_until <= self._clock()
 
+    @property
+    def idle(self) -> float | None:
+        """Seconds since its latest call was let through; None before the first."""
+        return self._clock() - self._used if self.last_used else None
+
+    @property
+    def spent(self) -> float:
+        """Seconds until there will be quota again, as far as the latest call was told; or 0.0."""
+        return max(0.0, self._spent_until - self._clock())
+
+    def quota(self) -> Sequence[Reading]:
+        """Where its own quota stands."""
+        return self._store.read(self._key, self.limits)
+
+    def provider_quota(self) -> Sequence[Reading]:
+        """Where that of its provider stands."""
+        return self._store.read(self.provider.key, self.provider.limits)
+
     async def admit(self, tokens: int, *, panic: bool = False) -> "Permit":
         """A place for one call of about so many tokens. Raises Refused.
 
@@ -163,6 +184,7 @@ class Gate:
             self.provider.throttle.release()
             raise
         self.last_used = next(self._uses)
+        self._used = self._clock()
         return Permit(self, receipt, *leases)
 
     async def one_more(self) -> None:
@@ -190,10 +212,9 @@ class Gate:
     def _claims(self, tokens: int) -> Sequence[Claim]:
         claims, provider = [], self.provider
         if self.limits != _NO_LIMITS:
-            claims.append(_claim(f"target {self.label}{provider.account}", self.limits, tokens))
+            claims.append(_claim(self._key, self.limits, tokens))
         if provider.limits != _NO_LIMITS:
-            key = f"provider {provider.name}{provider.account}"
-            claims.append(_claim(key, provider.limits, tokens))
+            claims.append(_claim(provider.key, provider.limits, tokens))
         return claims
 
     async def _take(self, tokens: int) -> Receipt | None:
@@ -278,11 +299,6 @@ class Permit:
     def age(self) -> float:
         """Seconds since it was given."""
         return self._gate._clock() - self._began
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether a quota of tokens has to be told what the call came to."""
-        return self.standing is not None and self.standing.tokens is not None
 
     def answered(self) -> None:
         """The answer is good so far."""

@@ -55,6 +55,11 @@ class Gatekeeper:
             self._gates[label] = gate
         return gate
 
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """Those that somebody has asked for."""
+        return [*self._gates.values()]
+
     def _adopt_models(self, models: Sequence[Model]) -> None:
         self._models = {model.label: model for model in reversed(models)}
         for label, gate in self._gates.items():

@@ -23,6 +23,8 @@ class ProviderGate:
         self.throttle = Throttle(provider.throttle, provider.http.max_connections)
         self.name = provider.name
         self.account = account
+        self.key = f"provider {provider.name}{account}"
+        """Of its quota."""
         self.adopt(provider)
 
     def adopt(self, provider: Provider) -> None:

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Final, Literal, Protocol, override
 
 from llm_gateway.config import Limits, Windows
-from llm_gateway.limits.windows import REQUESTS, TOKENS, Day, Share, Sliding, Window
+from llm_gateway.limits.windows import REQUESTS, TOKENS, Day, Seen, Share, Sliding, Window
 
 type Unit = Literal["requests", "tokens"]
 type Span = Literal["minute", "hour", "day"]
@@ -68,6 +68,25 @@ class Receipt:
 
     standing: Standing
     shares: tuple[Share, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One limit of a quota, and how much of it is ``used``, which may be more.
+
+    ``reset`` is in how many seconds the window will be whole again.
+    """
+
+    unit: Unit
+    window: Span
+    limit: int
+    used: int
+    reset: float
+
+    @property
+    def remaining(self) -> int:
+        """What may still be spent."""
+        return max(0, self.limit - self.used)
 
 
 class QuotaExceeded(Exception):
@@ -122,6 +141,13 @@ class QuotaStore(Protocol):
         """
         ...
 
+    def read(self, key: str, limits: Limits) -> Sequence[Reading]:
+        """Where the quota stands, for people to see; requests first, short windows first.
+
+        As far as this process knows: a store elsewhere says what it has last told.
+        """
+        ...
+
 
 class MemoryStore:
     """The quotas of one process. No method ever waits, so each is atomic in an event loop.
@@ -158,6 +184,13 @@ class MemoryStore:
         """See QuotaStore."""
         for share in receipt.shares:
             share.settle(tokens)
+
+    def read(self, key: str, limits: Limits) -> Sequence[Reading]:
+        """See QuotaStore. Nothing changes by it."""
+        quota = self._quotas.get(key)
+        if quota is None:
+            quota = _Quota(limits, self._clock(), self._wall())
+        return [*quota.read(limits, self._clock(), self._wall())]
 
     def _quota(self, claim: Claim, now: float, wall: float) -> "_Quota":
         quota = self._quotas.get(claim.key)
@@ -219,6 +252,19 @@ class _Quota:
         self._day.roll(limits.zone, now, wall)
         if limits is not self._limits:
             self._adopt(limits)
+
+    def read(self, limits: Limits, now: float, wall: float) -> Iterator[Reading]:
+        seen: dict[Span, Seen] = {
+            "minute": self._minute.read(now),
+            "hour": self._hour.read(now),
+            "day": self._day.read(limits.zone, now, wall),
+        }
+        for unit, windows in enumerate((limits.requests, limits.tokens)):
+            for span, now_seen in seen.items():
+                limit: int | None = getattr(windows, span)
+                if limit is not None:
+                    used, reset = now_seen.used[unit], now_seen.resets[unit]
+                    yield Reading(_UNITS[unit], span, limit, used, reset)
 
     def allows(self, claim: Claim) -> bool:
         asked = (1, claim.tokens)

@@ -57,6 +57,11 @@ class Throttle:
         self._give()
 
     @property
+    def places(self) -> int:
+        """How many calls may run at a time."""
+        return self._places
+
+    @property
     def waiting(self) -> int:
         """How many calls are in the queue; one that is cancelled leaves it when its task runs."""
         return len(self._turns)

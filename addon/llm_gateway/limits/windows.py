@@ -20,8 +20,10 @@ How far the wall clock stepped, and when a day began by the time that is right, 
 monotonic clock beside it.
 """
 
+import copy
 import math
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -33,6 +35,17 @@ SIXTIETHS: Final = 60
 
 SMALL_STEP: Final = 2 * 3600.0
 """Seconds. Longer than what summer time and time zones next to each other differ by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a window says, each in requests and tokens.
+
+    ``resets`` is in how many seconds all that is ``used`` will have left.
+    """
+
+    used: list[int]
+    resets: list[float]
 
 
 class Bucket:
@@ -118,6 +131,18 @@ class Sliding:
         if now >= self._ends:
             self._begin(now)
 
+    def read(self, now: float) -> Seen:
+        """What it will say when it has moved on to ``now``; it does not."""
+        edge = now // self._sixtieth * self._sixtieth - SIXTIETHS * self._sixtieth
+        used, resets = [0, 0], [0.0, 0.0]
+        for bucket in self._buckets:
+            if bucket.began >= edge:
+                for unit, spent in enumerate(bucket.spent):
+                    used[unit] += spent
+                    if spent:
+                        resets[unit] = bucket.began + (SIXTIETHS + 1) * self._sixtieth - now
+        return Seen(used, resets)
+
     def wait(self, unit: int, excess: int) -> float:
         """Seconds until ``excess`` of what is used, which is above 0, will have left."""
         for bucket in self._buckets:
@@ -175,6 +200,12 @@ class Day:
             self._find_date(zone, now, wall)
             if self._before.began >= now - (wall - self._began):
                 self._before.join(self.used)
+
+    def read(self, zone: str, now: float, wall: float) -> Seen:
+        """What it will say when it has moved on; it does not."""
+        later = copy.deepcopy(self)
+        later.roll(zone, now, wall)
+        return Seen(later.used, [later.reset(REQUESTS), later.reset(TOKENS)])
 
     def wait(self, unit: int, excess: int) -> float:
         """Seconds until midnight: of a day, nothing leaves before all does."""
