@@ -112,6 +112,21 @@ async def test_a_key_that_the_provider_repeats_is_masked_in_head_and_body() -> N
         assert await read_whole(response) == f"You sent: {MASKED}, which is wrong.".encode()
 
 
+async def test_a_key_is_masked_however_the_provider_writes_it() -> None:
+    async def repeats(received: Received, reply: Reply) -> None:
+        await reply.head(401, [("location", "/?key=canary%2Bkey%2F0123")])
+        await reply.send(rb'{"key": "canary+key\/01')
+        await reply.send(rb'23 canary\u002Bkey/0123"}')
+
+    async with (
+        RecordingServer(repeats) as server,
+        wire_to(server.url, key="canary+key/0123") as wire,
+    ):
+        response = await send(wire, post(server.url))
+        assert "canary" not in response.headers["location"]
+        assert b"canary" not in await read_whole(response)
+
+
 @pytest.mark.parametrize("key", ["test", "EMPTY", "ollama", "none", "x"])
 async def test_a_key_that_is_a_plain_word_does_not_change_answers(key: str) -> None:
     """Local servers take any key, and people write such words for it."""

@@ -82,3 +82,28 @@ def test_it_has_no_attribute_dictionary() -> None:
 
 def test_bytes_that_are_not_utf8_in_the_environment_are_no_obstacle() -> None:
     assert Secret("key\udcff") == Secret("key\udcff")
+
+
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [
+        ("a+b/c&d", "a+b/c&d"),
+        ("a%2Bb%2Fc%26d", "a%2Bb%2Fc%26d"),
+        ("a%2bb%2fc%26d", "a%2bb%2fc%26d"),
+        ("a%2Bb/c%26d", "a%2Bb/c%26d"),
+        (r"a+b\/c&d", "a+b/c&d"),
+        (r"a\u002Bb/c\u0026d", "a+b/c&d"),
+        (r"a\u002bb\/c\u0026d", "a+b/c&d"),
+    ],
+)
+def test_it_knows_how_else_it_is_written(written: str, reads: str) -> None:
+    assert Secret("a+b/c&d").spellings[written] == reads
+
+
+def test_a_plain_key_is_written_in_one_way() -> None:
+    assert Secret("sk-Plain_0123.x~").spellings == {"sk-Plain_0123.x~": "sk-Plain_0123.x~"}
+
+
+def test_spellings_are_looked_for_from_the_longest_on() -> None:
+    lengths = [len(each) for each in Secret('a"b+c/\u00e9').spellings]
+    assert lengths == sorted(lengths, reverse=True)

@@ -76,12 +76,13 @@ class _HttpResponse:
             key = secret.reveal()
             if len(key) < MIN_MASKED_KEY:
                 continue
-            self._masks.append(KeyMask(key.encode(), secret.masked.encode()))
-            if any(key in value for value in self.headers.values()):
-                self.headers = CIMultiDict(
-                    (name, value.replace(key, secret.masked))
-                    for name, value in self.headers.items()
-                )
+            for form in secret.spellings:
+                self._masks.append(KeyMask(form.encode(), secret.masked.encode()))
+                if any(form in value for value in self.headers.values()):
+                    self.headers = CIMultiDict(
+                        (name, value.replace(form, secret.masked))
+                        for name, value in self.headers.items()
+                    )
         connection = response.connection
         protocol = connection.protocol if connection is not None else None
         self._lost = protocol.closed if protocol is not None else None

@@ -2,7 +2,15 @@
 
 import hashlib
 import hmac
+import json
+import re
+from collections.abc import Mapping
 from typing import NoReturn, Self, final, override
+from urllib.parse import quote
+
+_HEXADECIMAL = re.compile(r"%..|\\u....")
+_NEEDLESS = str.maketrans({sign: f"\\u{ord(sign):04X}" for sign in "+&'<>`"})
+"""What some writers of JSON escape although they need not, .NET's above all."""
 
 
 @final
@@ -12,16 +20,28 @@ class Secret:
     Copies are the object itself. Pickling raises `TypeError`, and so does JSON.
     """
 
-    __slots__ = ("__digest", "__value")
+    __slots__ = ("__digest", "__spellings", "__value")
 
     def __init__(self, value: str) -> None:
         self.__value = value
+        self.__spellings: Mapping[str, str] | None = None
         # "surrogatepass": a process environment may hold bytes that are not UTF-8.
         self.__digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
     def reveal(self) -> str:
         """The text itself, for the one place that puts it on the wire or compares it."""
         return self.__value
+
+    @property
+    def spellings(self) -> Mapping[str, str]:
+        """The text as it may be written, the longest first: itself, in a URL, and in JSON, where
+        ``/`` and ``+`` may be escaped. To each, what it reads as there; of JSON that is the text.
+
+        Most keys look the same everywhere.
+        """
+        if self.__spellings is None:
+            self.__spellings = _spellings(self.__value)
+        return self.__spellings
 
     @property
     def masked(self) -> str:
@@ -64,3 +84,17 @@ class Secret:
     @override
     def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")
+
+
+def _spellings(text: str) -> Mapping[str, str]:
+    in_urls = [quote(text, safe, errors="surrogatepass") for safe in ("", "/")]
+    in_json = [json.dumps(text, ensure_ascii=False)[1:-1]]
+    in_json += [each.translate(_NEEDLESS) for each in in_json]
+    in_json += [each.replace("/", "\\/") for each in in_json]
+    found = {each: each for each in (text, *in_urls)}
+    for each in in_json:
+        found.setdefault(each, text)
+    for each, reads in [*found.items()]:
+        lower = _HEXADECIMAL.sub(lambda digits: digits[0].lower(), each)
+        found.setdefault(lower, lower if reads == each else reads)
+    return {each: found[each] for each in sorted(found, key=len, reverse=True)}

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -33,6 +34,7 @@ def test_the_defaults() -> None:
         keepalive=10.0,
         drain=30.0,
         max_request_bytes=33554432,
+        mask=(),
     )
     assert read("") == (expected, [], [])
 
@@ -47,6 +49,7 @@ max_attempts: 1
 keepalive: 15s
 drain: 5m
 max_request_bytes: 512KiB
+mask: ['\\d{{4}}', "(?i)${{B}}"]
 """
     expected = Gateway(
         ("ai.example", "[::1]"),
@@ -57,8 +60,9 @@ max_request_bytes: 512KiB
         keepalive=15.0,
         drain=300.0,
         max_request_bytes=524288,
+        mask=(re.compile(r"\d{4}"), re.compile("(?i)secret")),
     )
-    assert read(text, {"A": LONG + "="}) == (expected, [], [])
+    assert read(text, {"A": LONG + "=", "B": "secret"}) == (expected, [], [])
 
 
 def test_auth_token_is_the_token_when_none_is_written() -> None:
@@ -150,11 +154,24 @@ def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
             "gateway.max_request_bytes: expected a positive number of bytes such as 33554432, "
             "32MiB, 512KiB or 1MB, got '0777'",
         ),
+        ("mask: a", "gateway.mask: expected a list of regular expressions, got a single value"),
+        (
+            "mask: ['a', 'b(']",
+            "gateway.mask[1]: expected a regular expression (missing ), unterminated subpattern at "
+            "position 1), got the quoted text 'b('",
+        ),
+        (
+            "mask: ['x*']",
+            "gateway.mask[0]: expected a regular expression that does not match the empty text, "
+            "got the quoted text 'x*'",
+        ),
+        ("mask: [[a]]", "gateway.mask[0]: expected a text, got a list"),
         ("[]", "gateway: expected a mapping, got an empty list"),
         (
             "token: x",
             "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, passthrough, "
-            "deadline, max_attempts, keepalive, drain, max_request_bytes; did you mean 'tokens'?",
+            "deadline, max_attempts, keepalive, drain, max_request_bytes, mask; "
+            "did you mean 'tokens'?",
         ),
     ],
 )

@@ -81,3 +81,26 @@ def test_a_key_that_is_none_is_a_problem_that_does_not_show_it() -> None:
     assert keys.credentials(values) is None
     [problem] = keys.cursor.report.problems
     assert "canary" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("{}", "ACME_API_KEY"),
+        ("{api_key: '${MINE}'}", "MINE"),
+        ("{api_key: '${MINE:-else}'}", "MINE"),
+        ("{api_key: '${NONE:-else}'}", ""),
+        ("{api_key: 'x-${MINE}'}", ""),
+        ("{api_key: '${MINE}${MINE}'}", ""),
+        ("{api_key: '${MINE}${ACME_API_KEY}'}", ""),
+        ("{api_key: plain}", ""),
+    ],
+)
+def test_a_key_knows_the_variable_that_holds_it_and_is_the_same_key_without(
+    text: str, variable: str
+) -> None:
+    keys, values = keys_of(text, {"MINE": "m", "ACME_API_KEY": "a"})
+    found = keys.credentials(values)
+    assert found is not None
+    assert found[0].variable == variable
+    assert found[0] == Credential("x-key", "", found[0].secret)

@@ -1,5 +1,7 @@
 """The `gateway` section."""
 
+import re
+
 from llm_gateway.config import scalars
 from llm_gateway.config.cursor import Cursor, Invalid, plain, scalar
 from llm_gateway.config.hosts import virtual_host
@@ -23,6 +25,7 @@ def gateway(cursor: Cursor) -> Gateway:
             "keepalive": scalar(scalars.duration),
             "drain": scalar(scalars.duration),
             "max_request_bytes": scalar(scalars.size_in_bytes),
+            "mask": _patterns,
         }
     )
     if "tokens" not in cursor.entries():
@@ -48,6 +51,23 @@ def _tokens(cursor: Cursor) -> tuple[Secret, ...]:
             item.problem(f"the same token as {tokens[token].path}")
         tokens.setdefault(token, item)
     return tuple(tokens)
+
+
+def _patterns(cursor: Cursor) -> tuple[re.Pattern[str], ...]:
+    items = cursor.items("a list of regular expressions")
+    found = (item.attempt(scalar(_pattern)) for item in items)
+    return tuple(pattern for pattern in found if pattern is not None)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Python's regular expressions (docs.python.org/3/library/re)."""
+    try:
+        pattern = re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    if pattern.search(""):
+        raise ValueError("a regular expression that does not match the empty text")
+    return pattern
 
 
 def _default_tokens(cursor: Cursor) -> tuple[Secret, ...]:

@@ -46,7 +46,7 @@ class Keys:
             secret = place.attempt(self._key_of(each))
             complete = complete and secret is not None
             if isinstance(secret, Secret):
-                found.append(Credential(each.header, each.scheme, secret))
+                found.append(Credential(each.header, each.scheme, secret, _variable(place)))
         return tuple(found) if complete else None
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, str] | None:
@@ -95,6 +95,13 @@ class Keys:
             self.missing += expansion.unset
             return "unset"
         return cursor.parse(scalars.identifier)
+
+
+def _variable(place: Cursor) -> str:
+    """The variable that all of the text here comes from, if it is so."""
+    expansion = place.expansion()
+    one = expansion.names[0] if len(expansion.names) == 1 else ""
+    return one if place.report.environment.get(one) == expansion.text else ""
 
 
 @dataclass(frozen=True, slots=True)

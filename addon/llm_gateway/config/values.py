@@ -2,8 +2,9 @@
 
 import enum
 import math
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import override
@@ -50,7 +51,7 @@ class Gateway:
 
     `deadline` bounds an exchange up to its commit, `max_attempts` its calls to providers.
     `keepalive` is the longest silence of a stream that has not begun, `drain` how long streams may
-    go on after the gateway was told to stop.
+    go on after the gateway was told to stop. What `mask` matches is shown nowhere.
     """
 
     virtual_hosts: tuple[str, ...] = ("ai.localhost", "localhost", "127.0.0.1", "[::1]")
@@ -61,6 +62,7 @@ class Gateway:
     keepalive: float = 10.0
     drain: float = 30.0
     max_request_bytes: int = 32 * 1024 * 1024
+    mask: tuple[re.Pattern[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,14 @@ class Http:
 class Credential:
     """A secret that goes into the request header `header` (lower case), after `scheme`.
 
-    `scheme` ends with a space, or is empty.
+    `scheme` ends with a space, or is empty. `variable` is the environment variable that the whole
+    secret was taken from, empty where it was not; two are alike whatever it is.
     """
 
     header: str
     scheme: str
     secret: Secret
+    variable: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,7 @@ class Config:
 
     `source` names where it came from, `watched` lists the absolute paths (existing or not) whose
     change may change it, `warnings` are sentences for the operator. Every `Model.provider` is a
-    key of `providers`, which is read-only.
+    key of `providers`, which is read-only. `others` is the model that any unknown name stands for.
     """
 
     gateway: Gateway
@@ -308,6 +312,7 @@ class Config:
     watched: tuple[Path, ...]
     warnings: tuple[str, ...]
     routing: Routing = Routing()
+    others: str = ""
 
 
 @dataclass(frozen=True, slots=True)
