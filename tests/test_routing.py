@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,12 @@ def catalogue(models: Sequence[Model] = (), providers: Sequence[Provider] = ()) 
 
 def labels(found: Catalogue, name: str, capability: Capability = Capability.CHAT) -> list[str]:
     return [target.label for target in found.targets(name, capability)]
+
+
+def test_every_name_is_told_with_its_targets() -> None:
+    names = catalogue([make_model("m", model="up", size=Size.BIG)]).names
+    found = [(name, target.label) for name, targets in names.items() for target in targets]
+    assert found == [(name, "p/up") for name in ("m", "p/m", "p/up", "BIG")]
 
 
 @pytest.mark.parametrize("name", ["m", "p/m", "p/up-model", "SMALL"])
@@ -225,3 +232,12 @@ def test_where_no_model_can_do_it_there_is_none_of_any() -> None:
     error = caught.value
     assert (error.status, error.code) == (404, "model_not_found")
     assert error.message == "No model here has the capability image."
+
+
+def test_an_unknown_name_may_stand_for_a_known_model() -> None:
+    config = replace(make_config(models=[make_model("known")]), others="known")
+    found = Catalogue(config, 1)
+    for name in ("known", "unknown"):
+        [target] = found.targets(name, Capability.CHAT)
+        assert target.spec.name == "known"
+    assert [each["id"] for each in found.listing()["data"]] == ["known"]

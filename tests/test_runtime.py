@@ -319,3 +319,12 @@ async def test_closing_closes_the_wires_of_older_configurations_too() -> None:
 
 async def test_closing_before_any_configuration_does_nothing() -> None:
     await make_engine().close()
+
+
+async def test_how_the_targets_stand_is_told_for_the_configuration_in_force() -> None:
+    engine = make_engine()
+    engine.adopt(config(a(), b()))
+    assert [state.label for state in engine.current.overview()] == ["a/up-model", "b/up-model"]
+    engine.adopt(config(b()))
+    assert [state.label for state in engine.current.overview()] == ["b/up-model"]
+    await engine.close()

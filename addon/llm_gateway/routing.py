@@ -116,7 +116,7 @@ class Catalogue:
 
         Raises :class:`RequestError` (404, ``model_not_found``) when there is none.
         """
-        known = self._targets.get(name)
+        known = self._targets.get(name) or self._targets.get(self._config.others)
         if known is None:
             off = " Its provider is switched off." if name in self._off else ""
             raise _not_found(
@@ -126,6 +126,11 @@ class Catalogue:
         if not able:
             raise _not_found(_CANNOT[capability].format(shown(name)))
         return able
+
+    @property
+    def names(self) -> Mapping[str, tuple[Target, ...]]:
+        """Every name that can be asked for, and its targets, lowest priority first."""
+        return self._targets
 
     def strategy(self, name: str) -> Strategy:
         """In which order the targets of ``name`` are tried."""

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
-from llm_gateway.adapters import KINDS
+from llm_gateway.adapters import KINDS, Kind
+from llm_gateway.adapters.openai import recorded
 from llm_gateway.api.front_door import FrontDoor
 from llm_gateway.config import Config, Provider
 from llm_gateway.discovery import Discovery
 from llm_gateway.dispatch import Dispatcher
 from llm_gateway.limits.gatekeeper import Gatekeeper
+from llm_gateway.limits.overview import TargetState, overview
 from llm_gateway.limits.quota import MemoryStore
 from llm_gateway.memory import Memory
 from llm_gateway.routing import Catalogue
@@ -55,13 +57,11 @@ class Runtime:
         self.front_door = FrontDoor(gateway.virtual_hosts, tokens, gateway.max_request_bytes)
         self.catalogue = Catalogue(config, created)
         upstreams = {
-            provider.name: Upstream(
-                provider, KINDS[provider.kind], site_of(provider), publish(wire)
-            )
+            provider.name: Upstream(provider, _kind(provider), site_of(provider), publish(wire))
             for provider, wire in wires.items()
         }
         self.discovery = Discovery(upstreams.values(), self.catalogue.learn)
-        gatekeeper = gatekeeper or Gatekeeper(MemoryStore())
+        gatekeeper = self._gatekeeper = gatekeeper or Gatekeeper(MemoryStore())
         gatekeeper.adopt([*config.providers.values()], config.models)
         self.dispatcher = Dispatcher(
             self.catalogue, upstreams, gateway, gatekeeper, memory or Memory()
@@ -81,6 +81,10 @@ class Runtime:
             self._users -= 1
             if not self._users:
                 self._unused.set()
+
+    def overview(self) -> list[TargetState]:
+        """How every target stands: quota, breakers, queue."""
+        return overview(self.config, self._gatekeeper)
 
     def wire(self, provider: str) -> Wire | None:
         """The provider's wire itself, unpublished; None if it is unknown or switched off."""
@@ -121,6 +125,13 @@ class Engine:
         if self._current is None:
             raise RuntimeError("the engine has no configuration yet")
         return self._current
+
+    def secrets(self) -> Iterator[Secret]:
+        """Every current token and key."""
+        yield from self.tokens
+        if self._current is not None:
+            for provider in self._current.config.providers.values():
+                yield from (credential.secret for credential in provider.credentials)
 
     def adopt(self, config: Config) -> None:
         """Serve new requests by ``config``. What making its wires raises changes nothing."""
@@ -184,3 +195,8 @@ class Engine:
             await wire.close()
         except Exception:
             logger.exception("A provider's connections could not be closed.")
+
+
+def _kind(provider: Provider) -> Kind:
+    """What it speaks; recordings are no kind that a configuration can name."""
+    return recorded.KIND if provider.kind == recorded.NAME else KINDS[provider.kind]

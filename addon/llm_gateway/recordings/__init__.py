@@ -1,0 +1,1 @@
+"""A saved flow file as a provider: what was answered once is answered again, without a network."""
