@@ -12,10 +12,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
-from llm_gateway.addon import make_wire, proxyserver
-from llm_gateway.echo import EchoWire
-from llm_gateway.http_wire import HttpWire
-from support.fakes import make_provider
+from llm_gateway.addon import proxyserver
 from support.house import House, open_house, start
 
 TOKEN = "canary-client-token"
@@ -287,11 +284,3 @@ async def test_whatever_fails_in_the_end_the_wires_are_closed(
     assert said in caplog.text
     assert house.addon._draining.stopping
     assert not house.addon._engine._open
-
-
-async def test_the_way_to_a_provider_follows_its_kind() -> None:
-    echo = make_wire(make_provider("echo", kind="echo", key=None))
-    assert isinstance(echo, EchoWire)
-    wire = make_wire(make_provider(base_url="http://127.0.0.1:9/v1"))
-    assert isinstance(wire, HttpWire)
-    await wire.close()

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 
 from llm_gateway import __version__
 from llm_gateway.banner import invitation, start_block
@@ -35,6 +36,11 @@ def test_the_block_says_what_runs_where_and_what_is_on_and_off() -> None:
         "  model on       plain at p",
         "  warning        something is odd",
     ]
+
+
+def test_the_page_s_address_is_told_where_there_is_a_page() -> None:
+    lines = start_block(config(), ADDRESSES, "http://127.0.0.1:8081/ai/").splitlines()
+    assert lines[5] == "  page           http://127.0.0.1:8081/ai/"
 
 
 def test_without_an_address_it_says_so() -> None:
@@ -90,3 +96,10 @@ def test_without_a_usable_model_there_is_a_token_and_nothing_to_try() -> None:
 def test_a_token_of_our_own_is_announced_but_not_shown_in_the_block() -> None:
     open_house = make_config([make_provider()], gateway=Gateway())
     assert "client tokens  one, made for this run" in start_block(open_house, ADDRESSES)
+
+
+def test_where_recordings_are_played_there_is_a_token_and_nothing_to_make_up() -> None:
+    text = invitation(replace(config(), others="big"), BASE_URL, Secret(TOKEN))
+    assert TOKEN in text
+    assert f"What was recorded can be asked at {BASE_URL}" in text
+    assert "curl" not in text

@@ -1,6 +1,8 @@
 """Who is let in, and how flows that cannot be attached to the bridge are answered."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from llm_gateway import config
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.draining import Draining
 from llm_gateway.echo import EchoWire
-from llm_gateway.entrance import Entrance, is_admitted
-from llm_gateway.inspect.attempts import ATTEMPT, EXCHANGE, MODEL, PROVIDER, Publisher
+from llm_gateway.entrance import Entrance
+from llm_gateway.inspect.attempts import Publisher
+from llm_gateway.inspect.metadata import ATTEMPT, EXCHANGE, MODEL, PROVIDER, is_client
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
 from support.live import REGULAR, REVERSE
@@ -176,14 +179,14 @@ async def test_nothing_new_is_taken_once_the_gateway_stops(
     assert flow.response is not None
     assert flow.response.headers["retry-after"] == "1"
     assert TOKEN not in str(flow.request.headers.fields)
-    assert not is_admitted(flow)
+    assert not is_client(flow)
 
 
 async def test_what_is_admitted_is_known() -> None:
     flow = request()
-    assert not is_admitted(flow)
+    assert not is_client(flow)
     flow.metadata[EXCHANGE] = "req_test"
-    assert is_admitted(flow)
+    assert is_client(flow)
 
 
 async def test_an_exchange_of_ours_can_be_replayed_without_its_token(make_house: MakeHouse) -> None:
@@ -325,3 +328,13 @@ async def test_connections_are_opened_only_where_requests_may_pass(
     data = ServerConnectionHookData(tflow.tserver_conn(), tflow.tclient_conn())
     make_house(passthrough=passthrough).entrance.server_connect(data)
     assert bool(data.server.error) is not passthrough
+
+
+async def test_a_flow_that_ends_before_its_body_is_here_is_not_kept(make_house: MakeHouse) -> None:
+    house, flow = make_house(), request("GET", "/v1/models", BEARER)
+    house.entrance.requestheaders(flow)
+    house.entrance.over(flow)
+    kept = weakref.ref(flow)
+    del flow
+    gc.collect()
+    assert kept() is None

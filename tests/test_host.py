@@ -85,6 +85,14 @@ def test_options_of_ours_that_do_not_exist_are_found() -> None:
     assert host.mistyped_options(opts) == ["ai_another"]
 
 
+def test_options_of_ours_are_told_from_others() -> None:
+    opts = proxy_options()
+    assert host.own_options(opts) == []
+    opts.add_option("ai_second", str, "", "")
+    opts.add_option("ai_first", str, "", "")
+    assert host.own_options(opts) == ["ai_first", "ai_second"]
+
+
 def flow_of(
     *fields: tuple[bytes, bytes],
     authority: str = "",

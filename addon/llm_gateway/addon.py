@@ -9,22 +9,21 @@ import asyncio
 import functools
 import gc
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 from mitmproxy import ctx, exceptions, http
-from mitmproxy.addonmanager import Loader, traverse
+from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.tcp import TCPFlow
 
 from llm_gateway import banner, config, host
-from llm_gateway.adapters import KINDS
+from llm_gateway.adapters.openai import recorded
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
 from llm_gateway.bridge.clients import LiveClients
@@ -32,25 +31,42 @@ from llm_gateway.bridge.hooks import speed_up
 from llm_gateway.bridge.kill import wake_on_kill
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.draining import Draining
-from llm_gateway.echo import EchoWire
-from llm_gateway.entrance import Entrance, is_admitted
+from llm_gateway.entrance import Entrance
 from llm_gateway.errors import InternalError
-from llm_gateway.http_wire import HttpWire
-from llm_gateway.inspect import logs
-from llm_gateway.inspect.attempts import EXCHANGE, Publisher
+from llm_gateway.inspect import keep
+from llm_gateway.inspect.desk import Desk
 from llm_gateway.inspect.masking import hide_credentials
-from llm_gateway.inspect.watchers import someone_watches
-from llm_gateway.reload import FileWatch
+from llm_gateway.inspect.metadata import EXCHANGE, is_client
+from llm_gateway.recordings import playback
+from llm_gateway.recordings.playback import Playback, PlaybackError
+from llm_gateway.recordings.wire import Pace
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
+from llm_gateway.source import Source
 from llm_gateway.tasks import spawn
 from llm_gateway.wire import Wire
+from llm_gateway.wires import wire_to
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_CONFIG = Path("provider_config.yaml")
-RELOAD_SECONDS = 1.0
-"""How often the configuration files are looked at."""
+OPTIONS = (
+    (
+        "ai_config",
+        "",
+        "The gateway's configuration file. Default: provider_config.yaml in the working directory; "
+        "without one, the built-in demo provider.",
+    ),
+    (playback.FILE, "", playback.HELP[playback.FILE]),
+    (playback.PACE, str(Pace.NONE), playback.HELP[playback.PACE]),
+    (
+        "ai_keep_flows",
+        keep.DEFAULT,
+        "How many flows mitmweb and the console keep of what traffic brings; the oldest are "
+        "dropped. 0: all. Those that are live, intercepted or marked by hand stay.",
+    ),
+)
+"""Name, default and help of each. All are text: mitmproxy drops the addon, and forwards everything,
+where an option of another type has a value that it cannot have."""
 
 
 def fail_closed(hook: Callable[["AIProxy", http.HTTPFlow], None]) -> Callable[..., None]:
@@ -88,64 +104,71 @@ class AIProxy:
 
     def __init__(self) -> None:
         self._token = Secret(secrets.token_urlsafe(24))
-        self._watched: bool | None = None
-        self._addons: list[object] = []
-        self._files = FileWatch()
-        self._reloader: asyncio.Task[None] | None = None
+        self._playback = Playback()
+        self._watching: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
-        """Declare our option, and set those of mitmproxy's that must be set."""
-        loader.add_option(
-            "ai_config",
-            str,
-            "",
-            "The gateway's configuration file. Default: provider_config.yaml in the working "
-            "directory; without one, the built-in demo provider.",
-        )
+        """Declare our options, and set those of mitmproxy's that must be set."""
+        for name, default, help_text in OPTIONS:
+            loader.add_option(name, str, default, help_text)
         host.set_required_options(ctx.options)
         speed_up(ctx.master.addons)
         wake_on_kill()
         self._proxyserver = proxyserver()
         self._bridge = Bridge(self._proxyserver.connections)
-        self._publisher = Publisher(ctx.master.addons, self._someone_watches)
-        self._engine = Engine(make_wire, self._publisher.wrap, self._token, int(time.time()))
+        self._desk = Desk(ctx.master, self)
+        self._engine = Engine(self._wire_to, self._desk.wrap, self._token, int(time.time()))
+        self._source = Source(
+            lambda: str(ctx.options.ai_config),
+            self._engine,
+            self._playback,
+            adopted=self._desk.adopted,
+            changed=self._changed,
+        )
+        self._desk.command(self._engine, self._source.reload, self._proxyserver.listen_addrs)
         self._draining = Draining()
-        self._entrance = Entrance(self._engine, self._bridge, self._publisher, self._draining)
-        logs.install(logs.CredentialFilter(lambda: self._engine.tokens))
+        self._entrance = Entrance(self._engine, self._bridge, self._desk.publisher, self._draining)
 
     def configure(self, updated: set[str]) -> None:
         """Obey changed options. Raises OptionsError, and then nothing has changed."""
-        self._watched = None
         host.check_options(ctx.options)
-        if "ai_config" in updated:
-            try:
-                self._adopt(read_config(or_demo=True))
-            except config.ConfigError as error:
-                message = f"The configuration is refused.\n{error}"
-                if self._engine.is_running:
-                    raise exceptions.OptionsError(message) from None
-                # At start mitmproxy would wrap an OptionsError in a traceback; a logged error
-                # ends the start as well.
-                logger.error(message)
+        try:
+            self._desk.configure(updated)
+            self._playback.obey(ctx.options, updated)
+            if not updated.isdisjoint(("ai_config", "ai_replay")):
+                self._source.begin()
+        except config.ConfigError as error:
+            self._refuse(f"The configuration is refused.\n{error}")
+        except (PlaybackError, ValueError) as error:
+            self._refuse(str(error))
+
+    def _refuse(self, message: str) -> None:
+        """Refuse changed options."""
+        if self._engine.is_running:
+            raise exceptions.OptionsError(message) from None
+        # At start mitmproxy would wrap an OptionsError in a traceback; a logged error ends the
+        # start as well.
+        logger.error(message)
 
     def running(self) -> None:
         """Say what runs, and begin to watch the configuration. Errors logged here end the start."""
-        self._watched = None
         for name in host.mistyped_options(ctx.options):
-            logger.error("Unknown option %s: the gateway's only option is ai_config.", name)
+            known = ", ".join(host.own_options(ctx.options))
+            logger.error("Unknown option %s: the gateway's options are %s.", name, known)
         for complaint in self_check(self._proxyserver, ctx.options):
             logger.warning("Answers will be sent whole, not streamed: %s", complaint)
             self._bridge.disable()
+        self._desk.open(self._engine)
         self._announce()
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
-        self._reloader = spawn(self._watch_files(), "watch the configuration")
+        self._watching = spawn(self._source.watch(), "watch the configuration")
 
     async def done(self) -> None:
         """Let what is under way finish, and close every connection to providers."""
-        if self._reloader is not None:
-            self._reloader.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         try:
             if self._engine.is_running:
                 await self._drain()
@@ -163,13 +186,14 @@ class AIProxy:
             await self._proxyserver.servers.update(())
         except Exception:
             logger.exception("The gateway failed to stop listening; it answers 503 now.")
-        clients = LiveClients(self._proxyserver.connections, is_admitted)
+        clients = LiveClients(self._proxyserver.connections, is_client)
         seconds = self._engine.current.config.gateway.drain
         await self._draining.drain(clients, seconds, again)
 
     @fail_closed
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide on a request before its body is read."""
+        self._desk.began(flow)
         self._entrance.requestheaders(flow)
 
     @fail_closed_async
@@ -194,13 +218,30 @@ class AIProxy:
     def response(self, flow: http.HTTPFlow) -> None:
         """The flow has its answer, perhaps not from us."""
         self._bridge.settle(flow)
+        if ctx.options.store_streamed_bodies:
+            self._entrance.kept_by_mitmproxy(flow)
+        self._desk.ended(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The flow is over without an answer: stop working for it."""
         try:
             self._bridge.cancel(flow)
+            self._entrance.over(flow)
+            self._desk.ended(flow)
         except Exception:
             logger.exception("The gateway failed in error.")
+
+    def tcp_start(self, flow: TCPFlow) -> None:
+        """What passes through a tunnel to another host is kept as well."""
+        self._desk.began(flow)
+
+    def tcp_end(self, flow: TCPFlow) -> None:
+        """It is over."""
+        self._desk.ended(flow)
+
+    def tcp_error(self, flow: TCPFlow) -> None:
+        """It is over, and broken."""
+        self._desk.ended(flow)
 
     def client_disconnected(self, client: Client) -> None:
         """The client has left: stop working for it."""
@@ -220,17 +261,23 @@ class AIProxy:
             flow.request.stream = False
             flow.response = response
 
-    def _adopt(self, new: config.Config) -> None:
-        self._engine.adopt(new)
-        # What was seen of the files before this was read: a change since then is another change.
-        self._files = FileWatch((*new.watched, config_path().absolute()), self._files)
+    def _wire_to(self, provider: config.Provider) -> Wire:
+        if provider.kind == recorded.NAME:
+            return self._playback.wire(self._desk.masks.hide)
+        return wire_to(provider)
+
+    def _changed(self, new: config.Config) -> None:
+        logger.log(ALERT, "The configuration %s was read again.", new.source)
+        self._announce()
 
     def _announce(self) -> None:
         """Say what is served; and how to use it, where only we know the token."""
         current = self._engine.current.config
         listening = self._proxyserver.listen_addrs()
         addresses = [host.http_url(address) for address in listening]
-        logger.log(ALERT, banner.start_block(current, addresses))
+        logger.log(ALERT, banner.start_block(current, addresses, self._desk.page.address))
+        if self._playback.summary:
+            logger.log(ALERT, self._playback.summary)
         if current.gateway.tokens or not listening:
             return
         if host.is_quiet(ctx.options):
@@ -239,39 +286,6 @@ class AIProxy:
             base_url = f"{host.base_url(listening[0], current.gateway.virtual_hosts)}/v1"
             logger.log(ALERT, banner.invitation(current, base_url, self._token))
 
-    async def _watch_files(self) -> None:
-        while True:
-            await asyncio.sleep(RELOAD_SECONDS)
-            try:
-                if self._files.changed():
-                    await self._reload()
-            except Exception:
-                logger.exception("Reading the configuration again failed; the old one stays.")
-
-    async def _reload(self) -> None:
-        current = self._engine.current.config
-        try:
-            # In a thread: a large file takes the YAML parser a while. The demo is for who never
-            # had a file; a file that vanishes is being written, or a mistake.
-            new = await asyncio.to_thread(read_config, or_demo=current.source == config.DEMO_SOURCE)
-            if new == current:
-                logger.info("The configuration %s is as it was.", new.source)
-                return
-            self._adopt(new)
-        except config.ConfigError as error:
-            logger.error("The changed configuration is refused, the old one stays.\n%s", error)
-        else:
-            logger.log(ALERT, "The configuration %s was read again.", new.source)
-            self._announce()
-
-    def _someone_watches(self) -> bool:
-        # Scripts come and go, and change, without an option changing.
-        addons = [*traverse(ctx.master.addons.chain)]
-        if self._watched is None or addons != self._addons:
-            self._watched = someone_watches(ctx.master.addons.chain, ctx.options, self)
-            self._addons = addons
-        return self._watched
-
 
 def proxyserver() -> Proxyserver:
     """mitmproxy's own addon that knows every client connection."""
@@ -279,36 +293,3 @@ def proxyserver() -> Proxyserver:
     if not isinstance(addon, Proxyserver):
         raise exceptions.OptionsError("The gateway needs mitmproxy's proxyserver addon.")
     return addon
-
-
-def config_path() -> Path:
-    """The configuration file that the option names."""
-    return Path(ctx.options.ai_config).expanduser() if ctx.options.ai_config else DEFAULT_CONFIG
-
-
-def read_config(*, or_demo: bool) -> config.Config:
-    """The configuration; perhaps, where there is no file, the demo. Raises ConfigError."""
-    path = config_path()
-    if or_demo and not ctx.options.ai_config and not path.exists():
-        return config.demo(Path(), os.environ)
-    kinds = {name: kind.defaults for name, kind in KINDS.items()}
-    return config.load(path, os.environ, kinds)
-
-
-def make_wire(provider: config.Provider) -> Wire:
-    """The way to one provider. Raises ConfigError."""
-    if provider.kind == "echo":
-        return EchoWire(provider)
-    try:
-        return HttpWire(provider)
-    except ValueError:
-        raise config.ConfigError(
-            [
-                config.Problem(
-                    "environment",
-                    0,
-                    f"providers.{provider.name}",
-                    "expected HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to be a proxy's URL",
-                )
-            ]
-        ) from None

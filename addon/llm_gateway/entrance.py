@@ -10,6 +10,7 @@ import logging
 import uuid
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Literal
 
@@ -23,17 +24,21 @@ from llm_gateway.api.http import ClientRequest, RequestHead, Sink
 from llm_gateway.api.routes import Route
 from llm_gateway.api.server import Api
 from llm_gateway.bridge.attach import Bridge
+from llm_gateway.bridge.kill import Killed, until_killed
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.bridge.sinks import BufferSink
 from llm_gateway.draining import Draining
 from llm_gateway.errors import GatewayError, GatewayShutdown, InternalError, RequestError
 from llm_gateway.host import announces_body, request_head, texts_of_head
-from llm_gateway.inspect.attempts import EXCHANGE, REFUSED, Publisher
+from llm_gateway.inspect.attempts import Publisher
 from llm_gateway.inspect.bodies import BodyTap
 from llm_gateway.inspect.masking import mask_client_credentials
-from llm_gateway.inspect.resend import is_attempt, resend, restore_address
+from llm_gateway.inspect.metadata import EXCHANGE, REFUSED, is_attempt, is_client, is_ours
+from llm_gateway.inspect.resend import resend, restore_address
+from llm_gateway.inspect.veil import Veil
 from llm_gateway.manner import manner_of
 from llm_gateway.runtime import Engine, Runtime
+from llm_gateway.trace import Observer
 from llm_gateway.upload import Upload, discard
 
 logger = logging.getLogger(__name__)
@@ -72,6 +77,7 @@ class Entrance:
         self._bridge = bridge
         self._publisher = publisher
         self._draining = draining
+        self._veil = Veil(publisher.masks)
         self._api = Api(lambda: engine.current, draining=draining)
         self._answers: weakref.WeakKeyDictionary[
             http.HTTPFlow, Callable[[Sink], Awaitable[None]]
@@ -86,16 +92,20 @@ class Entrance:
             return
         if not flow.live:
             # Read from a file: mitmproxy runs its hooks, and nobody asked for anything.
+            self._publisher.kin.add(flow)
             restore_address(flow)
             return
         runtime = self._engine.current
         if flow.is_replay == _REPLAYED and is_attempt(flow):
+            self._publisher.kin.add(flow)
             flow.request.stream = False
-            self._answers[flow] = lambda sink: resend(flow, self._engine.current, sink)
+            self._answers[flow] = lambda sink: resend(
+                flow, self._engine.current, sink, self._veil.lift(flow)
+            )
             return
         if flow.response is not None:
             # Another addon has answered in this very hook, proxyauth for one.
-            mask_client_credentials(flow)
+            self._mask_head(flow)
             return
         exchange = f"req_{uuid.uuid4().hex}"
         head = request_head(flow)
@@ -107,10 +117,10 @@ class Entrance:
                 self._pass(flow, runtime)
                 return
         except GatewayError as error:
-            mask_client_credentials(flow)
+            self._mask_head(flow)
             self._refuse(flow, exchange, error)
         else:
-            mask_client_credentials(flow)
+            self._mask_head(flow)
             name = runtime.front_door.name_of(head)
             if self._attach(flow, exchange, name):
                 read = self._body_reader(flow, exchange, route, head, runtime)
@@ -121,11 +131,39 @@ class Entrance:
         upload = self._uploads.pop(flow, None)
         if upload is not None:
             flow.request.data.content = upload.body
+        self._cover(flow)
         answer = self._answers.pop(flow, None)
         if answer is not None and flow.response is None:
             sink = BufferSink()
-            await answer(sink)
-            flow.response = sink.response
+            with suppress(Killed):
+                # mitmproxy ends a flow that was killed as soon as this hook is over.
+                async with until_killed(flow):
+                    await answer(sink)
+                    flow.response = sink.response
+            if flow.is_replay == _REPLAYED:
+                self._veil.cover_answer(flow)
+
+    def over(self, flow: http.HTTPFlow) -> None:
+        """The flow has ended before its body was here. What is kept for it refers to it."""
+        self._uploads.pop(flow, None)
+        self._answers.pop(flow, None)
+
+    def _mask_head(self, flow: http.HTTPFlow) -> None:
+        mask_client_credentials(flow)
+        self._veil.cover_path(flow)
+        if self._publisher.watched:
+            self._veil.cover_fields(flow)
+
+    def _cover(self, flow: http.HTTPFlow) -> None:
+        """Mask the body of a request of ours; the publisher does that for attempts."""
+        is_request = is_ours(flow) and flow.live and not self._publisher.owns(flow)
+        if is_request and self._publisher.watched:
+            self._veil.cover(flow)
+
+    def kept_by_mitmproxy(self, flow: http.HTTPFlow) -> None:
+        """mitmproxy has put a streamed answer into the flow itself (``store_streamed_bodies``)."""
+        if is_ours(flow) and flow.response is not None and flow.response.stream:
+            self._veil.cover_answer(flow)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """A proxy client asks for a tunnel: only to our own hosts, unless others may pass."""
@@ -141,7 +179,7 @@ class Entrance:
 
     def _route(self, flow: http.HTTPFlow, head: RequestHead, runtime: Runtime) -> Route | None:
         """The route of a request to us, None for another host's. Raises RequestError."""
-        if flow.is_replay == _REPLAYED and is_admitted(flow):
+        if flow.is_replay == _REPLAYED and is_client(flow):
             # Replayed by the operator: it was admitted once, and its token is masked.
             return routes.find(head.method, head.path)
         if runtime.front_door.is_ours(head):
@@ -164,7 +202,11 @@ class Entrance:
         # Popped so that mitmproxy does not invite the body of a request that is refused.
         flow.request.headers.pop("expect", None)
         flow.metadata |= {EXCHANGE: exchange, REFUSED: True}
-        answer = partial(self._api.refuse, _client_request(flow, exchange), error)
+        # It may name the address, and what is answered at the door is shown as it is.
+        error.message = self._publisher.masks.hide_secrets(error.message)
+        observer = self._publisher.client(exchange, flow)
+        request = _client_request(flow, exchange)
+        answer = partial(self._api.refuse, request, error, observer=observer)
         if self._bridge.attach(flow, answer, None, at_once=True):
             flow.request.stream = BodyStream(discard, flow)
             flow.request.data.content = b""
@@ -175,9 +217,12 @@ class Entrance:
         """Have the flow answered: by the bridge, or else whole in the ``request`` hook."""
         flow.metadata[EXCHANGE] = exchange
         flow.request.stream = False
-        self._publisher.client(exchange, flow)
-        answer = partial(self._answer, flow, exchange)
-        tap = BodyTap() if self._publisher.watched else None
+        flow.metadata.pop(REFUSED, None)
+        observer = self._publisher.client(exchange, flow)
+        answer = partial(self._answer, flow, exchange, observer)
+        tap = None
+        if observer is not None:
+            tap = BodyTap(flow, self._publisher.screen, self._publisher.masks)
         attached = self._bridge.attach(flow, answer, tap, host=name)
         if not attached:
             self._answers[flow] = answer
@@ -211,24 +256,24 @@ class Entrance:
 
     def _refuse_now(self, flow: http.HTTPFlow, exchange: str, error: GatewayError) -> None:
         request = _client_request(flow, exchange)
-        self._bridge.answer_now(flow, partial(self._api.refuse, request, error))
+        observer = self._publisher.client(exchange, flow)
+        self.over(flow)
+        self._bridge.answer_now(flow, partial(self._api.refuse, request, error, observer=observer))
 
-    async def _answer(self, flow: http.HTTPFlow, exchange: str, sink: Sink) -> None:
-        await self._api.serve(_client_request(flow, exchange), sink)
+    async def _answer(
+        self, flow: http.HTTPFlow, exchange: str, observer: Observer | None, sink: Sink
+    ) -> None:
+        request = _client_request(flow, exchange, self._veil.lift(flow))
+        await self._api.serve(request, sink, observer)
 
 
-def is_admitted(flow: http.HTTPFlow) -> bool:
-    """Whether this is a client's request that is ours to answer."""
-    return EXCHANGE in flow.metadata and REFUSED not in flow.metadata
-
-
-def _client_request(flow: http.HTTPFlow, exchange: str) -> ClientRequest:
-    """The request as the flow holds it now: edits included, the body only once it is there."""
+def _client_request(flow: http.HTTPFlow, exchange: str, body: bytes = b"") -> ClientRequest:
+    """The request as the flow holds it now, edits included."""
     return ClientRequest(
         exchange=exchange,
         method=flow.request.method,
         path=flow.request.path,
-        body=flow.request.raw_content or b"",
+        body=body,
         manner=manner_of(flow.request.headers),
     )
 

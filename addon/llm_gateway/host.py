@@ -63,6 +63,11 @@ def is_quiet(options: Options) -> bool:
     return "termlog_verbosity" in options and options.termlog_verbosity == "error"
 
 
+def own_options(options: Options) -> list[str]:
+    """The gateway's options."""
+    return sorted(name for name, _ in options.items() if name.startswith(_OPTION_PREFIX))
+
+
 def mistyped_options(options: Options) -> list[str]:
     """The gateway's options that were set but do not exist. mitmproxy itself ignores them."""
     return sorted(name for name in options.deferred if name.startswith(_OPTION_PREFIX))

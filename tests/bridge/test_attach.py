@@ -30,7 +30,7 @@ class House:
         self.port = 0
         self.flows: list[http.HTTPFlow] = []
         self.errors: list[str] = []
-        self.tap: BodyTap | None = None
+        self.tap: type[BodyTap] | None = None
         self.at_once = False
         self.answer: Answer = hello
         self.in_hook: Callable[[http.HTTPFlow], None] = lambda flow: None
@@ -38,7 +38,9 @@ class House:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self.flows.append(flow)
-        assert self.bridge.attach(flow, self.answer, self.tap, at_once=self.at_once)
+        assert self.bridge.attach(
+            flow, self.answer, self.tap(flow) if self.tap else None, at_once=self.at_once
+        )
         self.in_hook(flow)
         self.changes.tell()
 
@@ -158,7 +160,7 @@ async def test_the_clients_host_header_stays_as_it_came(house: House) -> None:
 
 
 async def test_a_streamed_body_is_in_the_flow_when_a_tap_was_given(house: House) -> None:
-    house.tap = BodyTap()
+    house.tap = BodyTap
     async with house.connect() as client:
         await client.exchange(get())
     assert house.flows[0].response is not None
@@ -166,7 +168,7 @@ async def test_a_streamed_body_is_in_the_flow_when_a_tap_was_given(house: House)
 
 
 async def test_what_came_before_the_client_left_is_in_the_flow(house: House) -> None:
-    house.tap = BodyTap()
+    house.tap = BodyTap
     house.answer = waiting = Waiting(begun=True)
     async with house.connect() as client:
         await client.send(get())

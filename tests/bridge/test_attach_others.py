@@ -25,7 +25,7 @@ class BrokenTap(BodyTap):
     """Cannot store what it kept."""
 
     @override
-    def store(self, flow: http.HTTPFlow) -> None:
+    def store(self) -> None:
         raise KeyError("made up in the tap")
 
 
@@ -54,12 +54,12 @@ class House:
         self.flows: list[http.HTTPFlow] = []
         self.left: list[int] = []
         """How many exchanges the bridge knew after each response of another addon."""
-        self.tap: BodyTap | None = None
+        self.tap: type[BodyTap] | None = None
         self.waiting: Waiting | None = None
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         self.flows.append(flow)
-        assert self.bridge.attach(flow, self.waiting or hello, self.tap)
+        assert self.bridge.attach(flow, self.waiting or hello, self.tap(flow) if self.tap else None)
 
     def request(self, flow: http.HTTPFlow) -> None:
         if "x-map" in flow.request.headers:
@@ -114,7 +114,7 @@ async def test_one_answer_that_cannot_be_stopped_does_not_keep_the_others_runnin
 ) -> None:
     async with RawConnection(house.port) as one, RawConnection(house.port) as other:
         answers = []
-        for client, tap in ((one, BrokenTap()), (other, None)):
+        for client, tap in ((one, BrokenTap), (other, None)):
             house.tap, house.waiting = tap, Waiting()
             await client.send(GET)
             await soon(house.waiting.running)

@@ -15,6 +15,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from llm_gateway.api.http import Sink
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.clients import LiveClients
+from llm_gateway.bridge.kill import wake_on_kill
 from support.live import live_layer
 from support.raw_http import RawConnection, plain_request, request_bytes
 from support.waiting import DEADLINE
@@ -180,6 +181,24 @@ async def test_bytes_behind_a_window_of_http2_are_waited_for() -> None:
             state.increment_flow_control_window(100, 1)
             await client.send(state.data_to_send())
             await house.quiet()
+
+
+async def test_a_stream_that_was_killed_is_not_waited_for() -> None:
+    """mitmproxy remembers it for as long as its connection lives."""
+    wake_on_kill()
+    state = h2.connection.H2Connection()
+    state.initiate_connection()
+    fields = {":method": "GET", ":path": "/", ":scheme": "http", ":authority": HOST}
+    state.send_headers(1, list(fields.items()), end_stream=True)
+    async with open_house() as (house, connect):
+        house.http2 = True
+        async with connect() as client:
+            await client.send(state.data_to_send())
+            await soon(house.asked)
+            assert house.flow is not None
+            house.flow.kill()
+            await house.quiet()
+            assert len(house.handlers) == 1, "the connection stays open"
 
 
 async def test_what_a_person_holds_is_let_go_of() -> None:

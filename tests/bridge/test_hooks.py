@@ -117,6 +117,17 @@ async def test_addons_may_come_and_go(manager: AddonManager) -> None:
     assert calls == ["one", "two", "two"]
 
 
+async def test_an_addon_may_be_given_a_hook_while_it_runs(manager: AddonManager) -> None:
+    late = Updates()
+    manager.add(late)
+    calls: list[str] = []
+    await manager.trigger_event(TestingHook(calls))
+    vars(late)["testing"] = Plain("late").testing
+    await manager.trigger_event(TestingHook(calls))
+    manager.trigger(TestingHook(calls))
+    assert calls == ["late", "late"]
+
+
 @pytest.mark.parametrize("kind", [Plain, Asynchronous])
 async def test_a_hook_that_fails_is_logged_and_the_others_run(
     manager: AddonManager, kind: type[Plain] | type[Asynchronous], caplog: pytest.LogCaptureFixture

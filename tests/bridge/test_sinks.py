@@ -1,6 +1,7 @@
 """The way back: an answer becomes mitmproxy's events, or a response that is sent whole."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -16,6 +17,8 @@ from llm_gateway.bridge import sinks
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.server import Answer
 from llm_gateway.bridge.sinks import BufferSink, StreamSink
+from llm_gateway.inspect.bodies import BodyTap
+from llm_gateway.masks import Masks
 from support.live import live_layer
 from support.raw_http import RawConnection, plain_request, request_bytes
 from support.virtual_time import run
@@ -28,14 +31,18 @@ MEGABYTE = 1_000_000
 class House:
     """An addon that attaches every flow to one answer."""
 
-    def __init__(self, bridge: Bridge, answer: Answer, *, at_once: bool) -> None:
+    def __init__(
+        self, bridge: Bridge, answer: Answer, *, at_once: bool, masks: Masks | None = None
+    ) -> None:
         self._bridge = bridge
+        self._masks = masks
         self._answer = answer
         self._at_once = at_once
         self.responses: list[http.Response] = []
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        assert self._bridge.attach(flow, self._answer, None, at_once=self._at_once)
+        tap = None if self._masks is None else BodyTap(flow, masks=self._masks)
+        assert self._bridge.attach(flow, self._answer, tap, at_once=self._at_once)
         if self._at_once:
             flow.request.stream = lambda data: []
 
@@ -69,6 +76,20 @@ async def stream(sink: Sink) -> None:
 
 async def whole(sink: Sink) -> None:
     await sink.whole(418, (("x-one", "1"),), b"hello")
+
+
+@pytest.mark.parametrize("answer", [stream, whole])
+async def test_the_client_gets_what_its_flow_shows_masked(answer: Answer) -> None:
+    handlers: dict[str, ConnectionHandler] = {}
+    masks = Masks()
+    masks.adopt([re.compile("abc|hell")])
+    house = House(Bridge(handlers), answer, at_once=False, masks=masks)
+    async with live_layer(house, handlers) as live, RawConnection(live.port) as client:
+        head, body = await client.exchange(GET)
+    assert body in (b"abc", b"hello")
+    assert head.header("content-length") == (None if answer is stream else "5")
+    [response] = house.responses
+    assert re.sub(rb"\[masked:\w{8}\]", b"#", response.content or b"") in (b"#", b"#o")
 
 
 async def test_a_stream_is_chunked() -> None:

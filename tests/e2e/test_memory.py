@@ -14,7 +14,7 @@ from support.scene import BEARER, HOST, MODEL, Scene, chat_body, chat_request, o
 from support.tls import http2_context
 
 MEGABYTE = 1_000_000
-SIZE = 200 * MEGABYTE
+SIZE = 100 * MEGABYTE
 STOPS = 4
 STILL = 0.2
 """Seconds without a byte after which the provider counts as held up; nothing tells of that."""

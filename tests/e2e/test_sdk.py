@@ -14,6 +14,7 @@ from support.echo import echo
 from support.openai_shapes import CALL_ID, CREATED, error_body
 from support.recording_server import Handler
 from support.scene import KEY, MODEL, SPARES, TOKEN, Scene
+from support.sdk import openai_transport
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,7 +43,11 @@ def sync_client(scene: Scene, token: str = TOKEN) -> OpenAI:
 async def client(scene: Scene) -> AsyncIterator[AsyncOpenAI]:
     scene.provider.script(MODEL, echo)
     async with AsyncOpenAI(
-        base_url=scene.base_url, api_key=TOKEN, max_retries=0, timeout=10
+        base_url=scene.base_url,
+        api_key=TOKEN,
+        max_retries=0,
+        timeout=10,
+        http_client=openai_transport(),
     ) as client:
         yield client
 

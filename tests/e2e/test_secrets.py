@@ -1,13 +1,8 @@
-"""No credential comes out of any surface, whatever is done and whatever goes wrong.
-
-The credentials hold characters that look different when they are URL-encoded, and none of the
-prefixes by which a provider's key could be told.
-"""
+"""No credential comes out of any surface, whatever is done and whatever goes wrong."""
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from support.behaviours import closes_before_head
+from support.canaries import KEY, TOKEN, WRONG, Screen, leaks
 from support.echo import EVENT_STREAM
 from support.mitmweb import FlowJSON, Mitmweb
 from support.openai_shapes import text_chunk
@@ -24,12 +20,6 @@ from support.recording_server import Handler, HeaderList, Received, Reply
 from support.rig import HOST, PATH, Rig, chat, run_rig
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-TOKEN = "GATEWAYcanary+7f3c/9a5e1b2d~8c4f"
-KEY = "PROVIDERcanary+8a1b/2c3d4e5f~6a7b"
-WRONG = "WRONGcanary+6d8e/0f2a4c6b~1d3e"
-SECRETS = {"token": TOKEN, "key": KEY, "wrong token": WRONG}
-CONTEXT = 60
 
 FAULTS = """
 import aiohttp
@@ -51,67 +41,6 @@ aiohttp.ClientSession.request = failing(
     aiohttp.ClientSession.request, lambda *_, data, **__: b"fault-wire" in data
 )
 """
-
-
-def forms(secret: str) -> Iterator[tuple[str, bytes]]:
-    """Every way in which a secret may stand somewhere; cut at both ends, as a text may be."""
-    core = secret[2:-2]
-    yield "raw", core.encode()
-    yield "URL-encoded", quote(core, safe="").encode()
-    yield "URL-encoded but for slashes", quote(core).encode()
-    yield "hex", core.encode().hex().encode()
-    for shift in range(3):
-        padded = b"\0" * shift + core.encode()
-        text = base64.b64encode(padded[: len(padded) // 3 * 3])[4:]
-        yield "base64", text
-        yield "URL-safe base64", text.replace(b"+", b"-").replace(b"/", b"_")
-
-
-def leaks(surfaces: dict[str, bytes]) -> list[str]:
-    """Where a secret is, with what stands around it."""
-    found = []
-    for surface, data in surfaces.items():
-        for name, secret in SECRETS.items():
-            for form, text in forms(secret):
-                at = data.find(text)
-                if at >= 0:
-                    around = data[max(0, at - CONTEXT) : at + len(text) + CONTEXT]
-                    found.append(f"{name} ({form}) in {surface}: {around!r}")
-    return found
-
-
-@dataclass(frozen=True)
-class Screen:
-    """A page of mitmweb's, and everything that can be read there or was printed since."""
-
-    rig: Rig
-    web: Mitmweb
-    printed: int
-
-    async def surfaces(self) -> dict[str, bytes]:
-        pages = ["/flows", "/events", "/options", "/state", "/flows/dump", "/commands"]
-        surfaces = {page: await self.web.get(page) for page in pages}
-        surfaces["WebSocket"] = "\n".join(self.web.messages).encode()
-        surfaces["output"] = self.rig.gateway.output()[self.printed :].encode()
-        for flow in json.loads(surfaces["/flows"]):
-            surfaces |= await self._bodies(flow)
-            for form in ("curl", "httpie", "raw_request"):
-                surfaces[f"export {form} {flow['id']}"] = await self._export(form, flow)
-        return surfaces
-
-    async def _bodies(self, flow: FlowJSON) -> dict[str, bytes]:
-        paths = [
-            f"/flows/{flow['id']}/{side}/{page}"
-            for side in ("request", "response")
-            if side in flow and flow[side]["contentLength"] is not None
-            for page in ("content.data", "content/Auto")
-        ]
-        return {path: await self.web.get(path) for path in paths}
-
-    async def _export(self, form: str, flow: FlowJSON) -> bytes:
-        if flow["request"]["contentLength"] is None:
-            return b""
-        return str(await self.web.command("export", form, f"@{flow['id']}")).encode()
 
 
 async def exchange(rig: Rig, request: bytes) -> tuple[int, bytes]:
@@ -178,6 +107,16 @@ CREDENTIALS: dict[str, Scenario] = {
     "token to another host": credentials(
         PATH, ("Authorization", f"Bearer {TOKEN}"), host="other.example"
     ),
+    "token in a cookie": credentials(
+        PATH, ("Authorization", f"Bearer {TOKEN}"), ("Cookie", f"session={TOKEN}; a={QUOTED}")
+    ),
+    "token in a query of another name": credentials(
+        f"{PATH}?session={QUOTED}&x={TOKEN}", ("Authorization", f"Bearer {TOKEN}")
+    ),
+    "token in any header": credentials(
+        PATH, ("Authorization", f"Bearer {TOKEN}"), ("X-Anything", f"a {TOKEN} b")
+    ),
+    "token in the path": credentials(f"{PATH}/{TOKEN}", ("Authorization", f"Bearer {TOKEN}")),
     "token to an unknown path": credentials("/nowhere", ("Authorization", f"Bearer {TOKEN}")),
 }
 
@@ -225,6 +164,20 @@ async def echo_in_header(received: Received, reply: Reply) -> None:
     await reply.json(500, {}, [("x-echo", complaint(received))])
 
 
+async def echo_escaped(received: Received, reply: Reply) -> None:
+    """As other writers of JSON do, PHP's and .NET's."""
+    said = complaint(received)
+    message = " ".join((said.replace("/", r"\/"), said.replace("+", r"\u002B")))
+    body = f'{{"error": {{"message": "{message}", "code": "{quote(said)}"}}}}'
+    await reply.whole(400, body.encode(), "application/json")
+
+
+async def echo_in_cookie(received: Received, reply: Reply) -> None:
+    address = f"https://elsewhere.example/?q={quote(complaint(received), safe='')}"
+    cookie = f"a={quote(complaint(received))}"
+    await reply.json(302, {}, [("location", address), ("set-cookie", cookie)])
+
+
 async def echo_as_event(received: Received, reply: Reply) -> None:
     await reply.head(200, EVENT_STREAM)
     await reply.event({"error": {"message": complaint(received)}})
@@ -248,6 +201,8 @@ ECHOES: dict[str, Scenario] = {
     "500 to a stream": failing(echoing(500), stream=True),
     "500 as text": failing(echo_as_text),
     "500 with a header": failing(echo_in_header),
+    "400 in other spellings": failing(echo_escaped),
+    "302 with a cookie": failing(echo_in_cookie),
     "first event": failing(echo_as_event, stream=True),
     "later event, in two pieces": failing(echo_late, stream=True),
 }
@@ -269,6 +224,29 @@ async def unreachable(rig: Rig) -> dict[str, bytes]:
         return {"answer": await client.read_body(await client.read_head())}
 
 
+def told(secret: str, *, stream: bool) -> Scenario:
+    """A client that writes a secret into its prompt; the model repeats it.
+
+    The provider is told what the client has written, and the client what the provider has said, but
+    for the provider's own key.
+    """
+
+    async def scenario(rig: Rig) -> dict[str, bytes]:
+        answer = await rig.ask(f"my key is {secret} is it not", stream=stream)
+        assert (secret.encode() in answer) is (secret != rig.key)
+        assert secret.encode() in rig.provider.requests[-1].body
+        return {"answer, but for the secret": answer.replace(secret.encode(), b"")}
+
+    return scenario
+
+
+PROMPTS: dict[str, Scenario] = {
+    f"{name} to a {'stream' if stream else 'whole answer'}": told(secret, stream=stream)
+    for name, secret in (("token", TOKEN), ("key", KEY))
+    for stream in (False, True)
+}
+
+
 FAILURES: dict[str, Scenario] = {
     "no connection": unreachable,
     "connection closed": failing(closes_before_head()),
@@ -279,7 +257,7 @@ FAILURES: dict[str, Scenario] = {
 }
 
 SCENARIOS: dict[str, dict[str, Scenario]] = {
-    "ordinary": {"ordinary": ordinary},
+    "ordinary": {"ordinary": ordinary, **PROMPTS},
     "credentials": CREDENTIALS,
     "echoes": ECHOES,
     "failures": FAILURES,
@@ -355,6 +333,25 @@ async def test_editing_replaying_duplicating_and_reverting_bring_no_secret_to_li
             await web.post(f"/flows/{flow_id}/revert")
     assert all(map(rig.had_key, rig.provider.requests[-2:]))
     assert not leaks(await screen.surfaces())
+
+
+async def test_no_surface_shows_a_secret_whatever_was_done(screen: Screen, tmp_path: Path) -> None:
+    """Echoed keys, edits, injected faults, replays of either side, replays on another model."""
+    rig, web = screen.rig, screen.web
+    await ECHOES["401"](rig)
+    await PROMPTS["token to a stream"](rig)
+    await web.command("ai.fault", "fake/gpt-test", "401")
+    async with rig.asking("injected") as client:
+        await client.read_head()
+    await web.until(lambda: all(map(is_over, web.flows.values())))
+    for flow in [*web.flows.values()][:3]:
+        await web.edit(flow, "request", path=f"{flow['request']['path']}?edited=1")
+        copy = await web.duplicate(flow)
+        await web.edit(web.flows[copy], "request", content=json.dumps(chat(f"edited {KEY}")))
+        await web.replay(copy)
+    await web.command("ai.replay", f"@{rig.clients(web)[0]['id']}", "hasty")
+    await web.until(lambda: all(map(is_over, web.flows.values())))
+    assert not leaks(await screen.everything(tmp_path))
 
 
 async def test_a_held_flow_holds_no_secret(screen: Screen) -> None:

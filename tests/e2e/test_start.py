@@ -68,7 +68,7 @@ def only(pattern: re.Pattern[str], text: str) -> str:
 
 
 async def test_the_demo_works_as_it_is_printed(gateway: StartGateway, tmp_path: Path) -> None:
-    running = await gateway()
+    running = await gateway(cold=True)
     await running.wait_output("print(")
     output = running.output()
     assert "configuration  built-in demo" in output

@@ -12,8 +12,9 @@ from mitmproxy.test import tflow
 from llm_gateway import config
 from llm_gateway.bridge.sinks import BufferSink
 from llm_gateway.errors import UpstreamConnectionError
-from llm_gateway.inspect.attempts import make_flow
-from llm_gateway.inspect.resend import is_attempt, resend
+from llm_gateway.inspect.as_flow import make_flow
+from llm_gateway.inspect.metadata import is_attempt
+from llm_gateway.inspect.resend import resend
 from llm_gateway.runtime import Runtime
 from llm_gateway.wire import Label, UpstreamRequest, Wire
 from support.fakes import FakeResponse, FakeWire

@@ -21,7 +21,8 @@ from mitmproxy.tools.console.master import ConsoleMaster
 from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web.master import WebMaster
 
-from llm_gateway.inspect.attempts import Publisher, make_flow
+from llm_gateway.inspect.as_flow import make_flow
+from llm_gateway.inspect.attempts import Publisher
 from llm_gateway.inspect.watchers import someone_watches
 from llm_gateway.wire import Label, UpstreamRequest
 

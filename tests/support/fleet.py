@@ -21,6 +21,7 @@ from support.openai_shapes import JSONObject
 from support.process import Gateway, GatewaySettings, run_gateway
 from support.recording_server import Handler, Received
 from support.rig import ONE_ATTEMPT
+from support.sdk import openai_transport
 
 TOKEN = "client-token-of-the-fleet"
 KEYS = {
@@ -80,7 +81,11 @@ class Fleet:
     def client(self) -> AsyncOpenAI:
         """An official client with the right token."""
         return AsyncOpenAI(
-            base_url=f"{self.gateway.url}/v1", api_key=TOKEN, max_retries=0, timeout=10
+            base_url=f"{self.gateway.url}/v1",
+            api_key=TOKEN,
+            max_retries=0,
+            timeout=10,
+            http_client=openai_transport(),
         )
 
     @property

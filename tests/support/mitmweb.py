@@ -87,6 +87,14 @@ class Mitmweb:
         """Press "Abort"."""
         await self.post(f"/flows/{flow['id']}/kill")
 
+    async def delete(self, flow: FlowJSON) -> None:
+        """Press "Delete"."""
+        await self._call("DELETE", f"/flows/{flow['id']}")
+
+    async def revert(self, flow: FlowJSON) -> None:
+        """Press "Revert": back to what it was before it was edited or replayed."""
+        await self.post(f"/flows/{flow['id']}/revert")
+
     async def edit(self, flow: FlowJSON, side: Side, **changes: object) -> None:
         """Change parts of a message: content (text), headers, path, code …"""
         await self._call("PUT", f"/flows/{flow['id']}", {side: changes})
@@ -113,6 +121,21 @@ class Mitmweb:
     async def content(self, flow: FlowJSON, side: Side) -> bytes:
         """Read a body as the page shows it."""
         return await self.get(f"/flows/{flow['id']}/{side}/content.data")
+
+    async def grown(self, flow_id: str, text: bytes) -> FlowJSON:
+        """Wait until the page was told of a response whose body holds this text."""
+        seen: set[str] = set()
+
+        def is_news() -> bool:
+            shown = self.flows[flow_id].get("response", {}).get("contentHash")
+            return shown is not None and shown not in seen
+
+        while True:
+            await self.until(is_news)
+            flow = self.flows[flow_id]
+            seen.add(flow["response"]["contentHash"])
+            if text in await self.content(flow, "response"):
+                return flow
 
     async def dump(self) -> bytes:
         """Download all flows as a flow file."""

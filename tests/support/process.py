@@ -16,6 +16,7 @@ import psutil
 
 from support.raw_http import RawConnection, request_bytes
 from support.waiting import DEADLINE
+from support.warm_start import Start, WarmProcess, start_warm
 
 REPOSITORY = Path(__file__).parents[2]
 ADDON = REPOSITORY / "addon" / "ai_proxy.py"
@@ -43,6 +44,8 @@ class GatewaySettings(TypedDict, total=False):
     """Scripts to load; the gateway's addon by default."""
     mode: str
     """mitmproxy's mode; a reverse proxy to a closed port by default."""
+    cold: bool
+    """Started as a person does it, not from a process that has mitmproxy loaded already."""
     expect_clean: bool
     """Whether leaving the block fails on BAD_OUTPUT, an early exit or a forced kill (default)."""
 
@@ -54,7 +57,9 @@ class GatewayFailed(AssertionError):
 class Gateway:
     """A running process. Made by `run_gateway`."""
 
-    def __init__(self, process: Process, log: Path, port: int, web_port: int | None) -> None:
+    def __init__(
+        self, process: Process | WarmProcess, log: Path, port: int, web_port: int | None
+    ) -> None:
         self._process = process
         self._exit = asyncio.ensure_future(process.wait())
         self._log = log
@@ -267,7 +272,10 @@ async def _start(directory: Path, settings: GatewaySettings) -> Gateway:
     log = directory / f"{tool}-{port}.log"
     if "config_text" in settings:
         _write(directory / "provider_config.yaml", settings["config_text"])
-    process = await _spawn(command, directory, environment, log)
+    start = Start(command, str(directory), environment, str(log))
+    # A fork that goes on without an exec is not safe on macOS.
+    warm = sys.platform == "linux" and not settings.get("cold")
+    process = await (start_warm(start) if warm else _start_cold(start))
     return Gateway(process, log, port, web_port)
 
 
@@ -275,15 +283,13 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-async def _spawn(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str], log: Path
-) -> Process:
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+async def _start_cold(start: Start) -> Process:
+    output = os.open(start.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return await asyncio.create_subprocess_exec(
-            *command,
-            cwd=directory,
-            env=environment,
+            *start.command,
+            cwd=start.directory,
+            env=start.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,

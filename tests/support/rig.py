@@ -106,23 +106,32 @@ def stream_text(body: bytes) -> str:
     """Return the text of a streamed answer, which must end with [DONE]."""
     events = [event.removeprefix("data: ") for event in body.decode().split("\n\n")]
     assert events[-2:] == ["[DONE]", ""], body
-    deltas = [json.loads(event)["choices"][0]["delta"] for event in events[:-2]]
+    chunks = [json.loads(event) for event in events[:-2]]
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
     return "".join(delta.get("content") or "" for delta in deltas)
 
 
 @asynccontextmanager
 async def run_rig(
-    directory: Path, *, token: str = TOKEN, key: str = KEY, **settings: Unpack[GatewaySettings]
+    directory: Path,
+    *,
+    token: str = TOKEN,
+    key: str = KEY,
+    extra: JSONObject | None = None,
+    **settings: Unpack[GatewaySettings],
 ) -> AsyncIterator[Rig]:
-    """Run a provider and a gateway that knows it; settings are those of `run_gateway`."""
+    """Run a provider and a gateway that knows it; settings are those of `run_gateway`.
+
+    `extra` is more of the configuration.
+    """
     async with FakeOpenAI(key, models=("gpt-test", "hasty")) as provider:
-        settings["config_text"] = config_text(provider.base_url)
+        settings["config_text"] = config_text(provider.base_url, extra)
         settings["env"] = {"AUTH_TOKEN": token, "FAKE_KEY": key, **settings.get("env", {})}
         async with run_gateway(directory, **settings) as gateway:
             yield Rig(gateway, provider, token, key)
 
 
-def config_text(base_url: str) -> str:
+def config_text(base_url: str, extra: JSONObject | None = None) -> str:
     """Return a configuration with MODELS and SPARES, for the provider at `base_url`."""
     fake = {"kind": "openai", "base_url": base_url, "api_key": "${FAKE_KEY}"}
     providers = {
@@ -133,4 +142,4 @@ def config_text(base_url: str) -> str:
     owners = {**MODELS, **dict.fromkeys(SPARES, "fake")}
     models = [{"name": name, "provider": provider} for name, provider in owners.items()]
     # JSON is YAML.
-    return json.dumps({**ONE_ATTEMPT, "providers": providers, "models": models})
+    return json.dumps({**ONE_ATTEMPT, "providers": providers, "models": models, **(extra or {})})

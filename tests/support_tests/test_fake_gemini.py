@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -18,6 +17,7 @@ from support.gemini_rules import Refused, check_generate_request
 from support.openai_shapes import JSONObject
 from support.pictures import PNG
 from support.recording_server import Received, Reply
+from support.sdk import transport
 
 MODEL = "gemini-3-pro"
 WEATHER = types.FunctionDeclaration(
@@ -40,7 +40,7 @@ async def fake() -> AsyncIterator[FakeGemini]:
 @asynccontextmanager
 async def client_of(fake: FakeGemini) -> AsyncIterator[AsyncClient]:
     # Without a client of httpx the SDK makes one of aiohttp's, in a way that aiohttp warns of.
-    async with httpx.AsyncClient() as http:
+    async with transport() as http:
         options = types.HttpOptions(
             base_url=fake.url, api_version="v1beta", httpx_async_client=http
         )

@@ -10,6 +10,7 @@ import pytest
 from support.fake_groq import GPT_OSS, LLAMA, RETIRED, FakeGroq
 from support.groq_rules import Refused, check_chat_request
 from support.pictures import PNG
+from support.sdk import transport
 
 KEY = "gsk_test"
 USER: Any = {"role": "user", "content": "one two"}
@@ -27,7 +28,9 @@ async def provider() -> AsyncIterator[FakeGroq]:
 
 @pytest.fixture
 async def sdk(provider: FakeGroq) -> AsyncIterator[groq.AsyncGroq]:
-    async with groq.AsyncGroq(base_url=provider.url, api_key=KEY, max_retries=0) as client:
+    async with groq.AsyncGroq(
+        base_url=provider.url, api_key=KEY, max_retries=0, http_client=transport()
+    ) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from support.http1 import Malformed
 from support.pictures import JPEG
 from support.raw_http import RawConnection, json_request, request_bytes
 from support.recording_server import Handler, Received, Reply
+from support.sdk import openai_transport
 
 HOST = "provider.test"
 KEY = "sk-test"
@@ -68,7 +69,9 @@ async def events(provider: FakeOpenAI, handler: Handler) -> list[str]:
 
 
 def sdk(provider: FakeOpenAI, key: str = KEY) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=provider.base_url, api_key=key, max_retries=0)
+    return openai.AsyncOpenAI(
+        base_url=provider.base_url, api_key=key, max_retries=0, http_client=openai_transport()
+    )
 
 
 @pytest.mark.parametrize(

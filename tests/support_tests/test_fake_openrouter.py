@@ -11,6 +11,7 @@ from openai.types import ImagesResponse
 from support.fake_openrouter import CODER, PAINTER, FakeOpenRouter, limited_inside_200
 from support.openrouter_rules import Refused, check_chat_request, check_images_request
 from support.raw_http import RawConnection, json_request
+from support.sdk import openai_transport
 
 KEY = "sk-or-v1-test"
 HOST = "provider.test"
@@ -28,7 +29,9 @@ async def provider() -> AsyncIterator[FakeOpenRouter]:
 
 @pytest.fixture
 async def sdk(provider: FakeOpenRouter) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=provider.base_url, api_key=KEY, max_retries=0) as client:
+    async with openai.AsyncOpenAI(
+        base_url=provider.base_url, api_key=KEY, max_retries=0, http_client=openai_transport()
+    ) as client:
         yield client
 
 

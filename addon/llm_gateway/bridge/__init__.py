@@ -17,5 +17,5 @@ does the mirror image with its ``MockServer``.)
 This package is the only place that touches mitmproxy's inner parts: :mod:`.server` is the
 in-process connection, :mod:`.attach` connects flows to it, :mod:`.sinks` is the way back,
 :mod:`.responses` makes mitmproxy's response objects, :mod:`.clients` knows who still waits for an
-answer, :mod:`.check` tries it all once at start.
+answer, :mod:`.kill` has what is killed end at once, :mod:`.check` tries it all once at start.
 """

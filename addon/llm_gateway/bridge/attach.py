@@ -1,5 +1,6 @@
 """Attaching flows of live client connections to in-process servers, and ending what was begun."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,11 +8,13 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.connection import Client, Server
+from mitmproxy.flow import Error, Flow
 from mitmproxy.proxy import layer, mode_specs
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http import ErrorCode, HttpLayer, HttpStream, ResponseProtocolError
 from mitmproxy.proxy.server import ConnectionHandler
 
 from llm_gateway.api.http import Sink
+from llm_gateway.bridge.kill import when_killed
 from llm_gateway.bridge.responses import error_response, whole_events
 from llm_gateway.bridge.server import (
     Answer,
@@ -75,6 +78,7 @@ class Bridge:
         exchange = Exchange(flow, port_asked_for, server, stream.stream_id, answer, at_once, tap)
         server.exchanges[stream.stream_id] = exchange
         self._exchanges[flow.id] = exchange
+        when_killed(flow, self._kill)
         return True
 
     def answer_now(self, flow: http.HTTPFlow, answer: Answer) -> None:
@@ -158,6 +162,8 @@ class Bridge:
         exchange: Exchange,
     ) -> None:
         exchange.begun = True
+        if exchange.tap is not None:
+            exchange.tap.begin()
         _show_address_asked_for(exchange)
         sink = StreamSink(handler, http_layer, exchange, lambda: self.closing)
         exchange.task = spawn(self._run(sink, exchange), f"answer {exchange.flow.id}")
@@ -180,11 +186,19 @@ class Bridge:
 
     def _cancel(self, exchange: Exchange) -> None:
         if exchange.tap is not None:
-            exchange.tap.store(exchange.flow)
+            exchange.tap.store()
         if exchange.task is not None:
             exchange.task.cancel()
         else:
             self._forget(exchange)
+
+    def _kill(self, flow: Flow) -> None:
+        """End both sides of a flow that was killed, if its answer is still being made."""
+        exchange = self._exchanges.get(flow.id)
+        handler = self._handlers.get(flow.client_conn.id)
+        if exchange is not None and handler is not None:
+            self._cancel(exchange)
+            spawn(_cut_off(handler, exchange), "end a killed flow")
 
     def _forget(self, exchange: Exchange) -> None:
         exchange.server.exchanges.pop(exchange.stream_id, None)
@@ -200,6 +214,19 @@ def _show_address_asked_for(exchange: Exchange) -> None:
     """mitmproxy has looked our address up by now; what people see is that of the request."""
     request = exchange.flow.request
     request.data.host, request.data.port = request.pretty_host, exchange.port_asked_for
+
+
+async def _cut_off(handler: ConnectionHandler, exchange: Exchange) -> None:
+    """End the client's stream, or over HTTP/1 its connection."""
+    client = exchange.flow.client_conn
+    transport = handler.transports.get(client)
+    # With mitmproxy's own words: what is given here becomes the flow's error.
+    killed = ResponseProtocolError(exchange.stream_id, Error.KILLED_MESSAGE, ErrorCode.KILL)
+    await handler.server_event(Inject(exchange.server.conn, (killed,)))
+    writer = transport.writer if transport else None
+    if client.alpn != b"h2" and isinstance(writer, asyncio.StreamWriter):
+        # mitmproxy would wait until the client has taken what was written so far.
+        writer.transport.abort()
 
 
 async def _send(response: http.Response, sink: Sink) -> None:

@@ -64,7 +64,8 @@ class LiveClients:
             for http_layer in _http_layers(handler.layer.context.layers):
                 for stream in http_layer.streams.values():
                     flow = getattr(stream, "flow", None)
-                    if flow is not None and self._counts(flow):
+                    # One that was killed is no longer live, but stays with its connection.
+                    if flow is not None and flow.live and self._counts(flow):
                         yield flow
 
     def _look(self, handler: ConnectionHandler) -> bool:

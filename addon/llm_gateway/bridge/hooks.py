@@ -2,17 +2,23 @@
 
 For each hook mitmproxy enters a context manager, a coroutine and two generators for each of its
 some forty addons, most of which have no such hook: at eight triggers a request, and one for every
-line that is logged, that is half of the CPU that mitmproxy spends. The functions here look first
-whether an addon has the hook. Order, errors, nesting, and addons that come or go later are as
-before; what is not a plain hook of a plain addon is left to mitmproxy's own code.
+line that is logged, that is half of the CPU that mitmproxy spends. The functions here ask only
+those that have the hook. Order, errors, nesting, and addons that come or go later are as before;
+what is not a plain hook of a plain addon is left to mitmproxy's own code.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MethodType
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager, safecall, traverse
+
+_KNOWN = "llm_gateway_hooks"
+"""An attribute of the manager: who is to be asked, by hook; true of these addons alone."""
+
+type _Skip = Callable[[object], bool] | None
+type _Known = dict[tuple[str, _Skip], tuple[list[object], Sequence[object]]]
 
 
 def speed_up(manager: AddonManager) -> None:
@@ -21,15 +27,11 @@ def speed_up(manager: AddonManager) -> None:
     manager.trigger = MethodType(trigger, manager)  # type: ignore[method-assign] # as above
 
 
-async def trigger_event(
-    manager: AddonManager, event: hooks.Hook, skip: Callable[[object], bool] | None = None
-) -> None:
+async def trigger_event(manager: AddonManager, event: hooks.Hook, skip: _Skip = None) -> None:
     """See ``AddonManager.trigger_event``; without the addons that ``skip`` picks."""
     name, args = event.name, event.args()
-    for addon in manager.chain:
+    for addon in _to_ask(manager, name, skip):
         hook = getattr(addon, name, None)
-        if hook and skip and skip(addon):
-            continue
         try:
             if hasattr(addon, "addons"):
                 if _in_tree(addon, name):
@@ -49,7 +51,7 @@ async def trigger_event(
 
 def trigger(manager: AddonManager, event: hooks.Hook) -> None:
     """See ``AddonManager.trigger``."""
-    for addon in manager.chain:
+    for addon in _to_ask(manager, event.name):
         if not _in_tree(addon, event.name):
             continue
         try:
@@ -57,6 +59,23 @@ def trigger(manager: AddonManager, event: hooks.Hook) -> None:
                 manager.invoke_addon_sync(addon, event)
         except exceptions.AddonHalt:
             return
+
+
+def _to_ask(manager: AddonManager, name: str, skip: _Skip = None) -> Sequence[object]:
+    """The manager's addons that have such a hook, or may come to have one; looked for only once."""
+    known: _Known = manager.__dict__.setdefault(_KNOWN, {})
+    chain, found = known.get((name, skip), (None, ()))
+    if chain != manager.chain:
+        chain = [*manager.chain]
+        found = [each for each in chain if _may_have(each, name) and not (skip and skip(each))]
+        known[name, skip] = chain, found
+    return found
+
+
+def _may_have(addon: object, name: str) -> bool:
+    """mitmproxy's own addons do not change; any other one may be given a hook while it runs."""
+    own = type(addon).__module__.partition(".")[0] == "mitmproxy"
+    return not own or hasattr(addon, "addons") or bool(getattr(addon, name, None))
 
 
 def _in_tree(addon: object, name: str) -> bool:

@@ -41,10 +41,12 @@ def error_response(error: GatewayError, exchange: str | None = None) -> http.Res
     return make_response(error.status, headers, error.body())
 
 
-def whole_events(stream_id: int, response: http.Response) -> tuple[HttpEvent, ...]:
-    """A whole response as the events of one stream."""
+def whole_events(
+    stream_id: int, response: http.Response, body: bytes | None = None
+) -> tuple[HttpEvent, ...]:
+    """A whole response as the events of one stream; ``body`` is sent in place of its content."""
     return (
         ResponseHeaders(stream_id, response),
-        ResponseData(stream_id, response.data.content or b""),
+        ResponseData(stream_id, (response.data.content or b"") if body is None else body),
         ResponseEndOfMessage(stream_id),
     )

@@ -71,15 +71,20 @@ class StreamSink:
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """See :class:`Sink`."""
         self._begin()
-        self._exchange.tap = None
+        tap, self._exchange.tap = self._exchange.tap, None
+        shown = body if tap is None else tap.masked(body)
         response = make_response(status, headers, body)
+        if shown is not body:
+            # Sent as a stream, which leaves the flow a content of its own.
+            response.stream = True
+            response.data.content = shown
         # Where the body was not waited for, an honest client stops sending it.
         unread = self._exchange.at_once and announces_body(self._exchange.flow.request)
         if unread or self._is_last():
             response.headers["connection"] = "close"
         if self._exchange.flow.request.method == "HEAD":
-            response.data.content = b""  # its length stays in the head (RFC 9110 §9.3.2)
-        await self._inject(*whole_events(self._stream_id, response))
+            response.data.content = body = b""  # its length stays in the head (RFC 9110 §9.3.2)
+        await self._inject(*whole_events(self._stream_id, response, body))
 
     async def start(self, status: int, headers: Headers) -> None:
         """See :class:`Sink`."""
@@ -104,7 +109,7 @@ class StreamSink:
     async def end(self) -> None:
         """See :class:`Sink`."""
         if self._exchange.tap is not None:
-            self._exchange.tap.store(self._exchange.flow)
+            self._exchange.tap.store()
         await self._inject(ResponseEndOfMessage(self._stream_id))
 
     async def fail(self, error: InternalError) -> None:

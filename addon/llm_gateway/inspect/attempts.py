@@ -15,13 +15,14 @@ When nobody watches, none of this happens: the call goes straight to the wire.
 import asyncio
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 
 from mitmproxy import flow as mflow
 from mitmproxy import hooks, http
 from mitmproxy.addonmanager import AddonManager
-from mitmproxy.connection import Client, Server
 from mitmproxy.proxy.layers.http import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -30,17 +31,26 @@ from mitmproxy.proxy.layers.http import (
     HttpResponseHook,
 )
 from multidict import CIMultiDict
-from yarl import URL
 
 from llm_gateway.bridge.hooks import trigger_event
-from llm_gateway.bridge.responses import make_response
+from llm_gateway.bridge.kill import Killed, is_killed, until_killed, when_killed
 from llm_gateway.errors import Retry, UpstreamConnectionError, UpstreamError
-from llm_gateway.inspect.bodies import BodyTap
+from llm_gateway.inspect.as_flow import as_request, make_flow, no_client, response_head
+from llm_gateway.inspect.bodies import NO_SCREEN, BodyTap, Screen
+from llm_gateway.inspect.kin import Kin
+from llm_gateway.inspect.metadata import (
+    EXCHANGE,
+    FAULT,
+    URL_SENT,
+)
+from llm_gateway.inspect.rows import Rows, no_price
 from llm_gateway.inspect.watchers import IDLE, addon_name
+from llm_gateway.masks import NO_MASKS, Covered, Masks
 from llm_gateway.patience import Patience
+from llm_gateway.prices import Price
 from llm_gateway.tasks import spawn
+from llm_gateway.trace import Observer, Observers
 from llm_gateway.wire import (
-    Label,
     UpstreamRequest,
     UpstreamResponse,
     Wire,
@@ -48,31 +58,31 @@ from llm_gateway.wire import (
     read_whole,
 )
 
-EXCHANGE = "ai.exchange"
-ATTEMPT = "ai.attempt"
-PROVIDER = "ai.provider"
-MODEL = "ai.model"
-URL_SENT = "ai.url"
-REFUSED = "ai.refused"
-RESUMES = "ai.resumes"
-"""Flow metadata: plain values, so that flows can be saved and ``~meta`` finds them."""
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_CODED_BODY = frozenset({"content-encoding", "content-length"})
-_COMPUTED_HEADERS = {"host", "content-length", "transfer-encoding", "connection"}
-"""Shown in the flow, made anew by the HTTP client when the request leaves."""
+_CLIENT_KILLED = "broken off: the client's flow was killed by hand"
 
 
 class Publisher:
     """Knows the live attempt flows and whether to make any."""
 
-    def __init__(self, addons: AddonManager, watched: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        addons: AddonManager,
+        watched: Callable[[], bool],
+        price: Price = no_price,
+        screen: Screen = NO_SCREEN,
+        also: Iterable[Observer] = (),
+        masks: Masks = NO_MASKS,
+    ) -> None:
+        """``price`` is what answers cost; ``also`` hears of exchanges beside the rows."""
+        self.masks = masks
         self._addons = addons
         self._watched = watched
+        self.screen = screen
+        self.rows = Rows(price, screen, masks)
+        self._observer = Observers(self.rows, *also)
+        self.kin = Kin()
+        """The flows that somebody may look at."""
         self._live: weakref.WeakSet[http.HTTPFlow] = weakref.WeakSet()
-        self._clients: weakref.WeakValueDictionary[str, http.HTTPFlow] = (
-            weakref.WeakValueDictionary()
-        )
 
     def wrap(self, wire: Wire) -> Wire:
         """The same wire, with its calls published."""
@@ -82,20 +92,29 @@ class Publisher:
         """Whether this is an attempt of ours, on its way through the hooks."""
         return flow in self._live
 
-    def client(self, exchange: str, flow: http.HTTPFlow) -> None:
-        """Remember the client flow of an exchange; its attempts show the same client."""
-        self._clients[exchange] = flow
-
     @property
     def watched(self) -> bool:
         """Whether attempts should be published."""
         return self._watched()
 
+    def client(self, exchange: str, flow: http.HTTPFlow) -> Observer | None:
+        """A client's request is to be served: who is to hear of that; None if nobody watches."""
+        if not self.watched:
+            return None
+        self.kin.add(flow)
+        self.rows.client(exchange, flow)
+        return self._observer
+
     def open(self, request: UpstreamRequest) -> http.HTTPFlow:
         """A live flow for this attempt."""
-        client = self._clients.get(request.label.exchange)
-        flow = make_flow(request, client.client_conn if client else _no_client())
+        client = self.rows.client_of(request.label.exchange)
+        shown = self.masks.hide(request.body)
+        if shown is not request.body:
+            request = replace(request, body=shown)
+        flow = make_flow(request, client.client_conn if client else no_client())
         self._live.add(flow)
+        self.kin.add(flow)
+        self.rows.attempt(request.label, flow)
         return flow
 
     async def run(self, hook: hooks.Hook) -> None:
@@ -106,11 +125,21 @@ class Publisher:
     async def close(self, flow: http.HTTPFlow, error: str | None = None) -> None:
         """The attempt is over: its last hook."""
         if error is not None:
-            flow.error = mflow.Error(error)
+            flow.error = mflow.Error(self.masks.hide_text(error))
         elif flow.response is not None:
             flow.response.timestamp_end = time.time()
+        self.rows.settle(flow)
         await self.run(HttpErrorHook(flow) if error is not None else HttpResponseHook(flow))
+        if flow.intercepted:
+            # Nobody waits for it: it was broken off, or its stream has passed already.
+            flow.resume()
+            await self._addons.trigger_event(hooks.UpdateHook([flow]))
         self.forget(flow)
+
+    def why(self, flow: http.HTTPFlow, otherwise: str) -> str:
+        """Why the attempt is broken off: its client's flow was killed, or ``otherwise``."""
+        client = self.rows.client_of(str(flow.metadata.get(EXCHANGE)))
+        return _CLIENT_KILLED if client is not None and is_killed(client) else otherwise
 
     def forget(self, flow: http.HTTPFlow) -> None:
         """The attempt has been through all its hooks."""
@@ -131,13 +160,14 @@ class PublishedWire:
             return await self._wire.send(request, patience)
         flow = self._publisher.open(request)
         try:
-            return await self._send(flow, request, patience)
+            return await self._unless_killed(flow, request, patience)
         except UpstreamError as error:
             await self._publisher.close(flow, error.detail or error.message)
             raise
         except BaseException as error:
             # Cancelled, or a bug: hooks may wait, and this task must not.
             reason = "given up: no answer in time" if patience.expired else _reason(error)
+            reason = self._publisher.why(flow, reason)
             spawn(self._publisher.close(flow, reason), "publish a broken-off attempt")
             raise
 
@@ -145,9 +175,20 @@ class PublishedWire:
         """See :class:`~llm_gateway.wire.Wire`."""
         await self._wire.close()
 
+    async def _unless_killed(
+        self, flow: http.HTTPFlow, request: UpstreamRequest, patience: Patience
+    ) -> UpstreamResponse:
+        try:
+            async with until_killed(flow):
+                return await self._send(flow, request, patience)
+        except Killed:
+            raise _killed_by_hand() from None
+
     async def _send(
         self, flow: http.HTTPFlow, request: UpstreamRequest, patience: Patience
     ) -> UpstreamResponse:
+        masks = self._publisher.masks
+        covered = Covered(masks, request.body, flow.request.content or b"")
         await self._publisher.run(HttpRequestHeadersHook(flow))
         await self._publisher.run(HttpRequestHook(flow))
         await hold(flow, patience)
@@ -156,9 +197,13 @@ class PublishedWire:
             await self._publisher.run(HttpResponseHeadersHook(flow))
             return await self._whole(flow, flow.response, patience)
         sent = as_request(flow, request.label)
+        told = partial(flow.metadata.__setitem__, FAULT)
+        sent = replace(sent, body=covered.now(sent.body), on_fault=told)
         flow.metadata[URL_SENT] = sent.url
+        tap = BodyTap(flow, self._publisher.screen, masks)
+        tap.begin()
         response = await self._wire.send(sent, patience)
-        flow.response = _response_head(response)
+        flow.response = response_head(response)
         flow.server_conn.timestamp_start = flow.response.timestamp_start
         try:
             await self._publisher.run(HttpResponseHeadersHook(flow))
@@ -166,38 +211,54 @@ class PublishedWire:
             response.close()
             raise
         if response.status == HTTPStatus.OK and is_event_stream(response):
-            return _TappedResponse(response, flow, self._publisher)
-        flow.response.data.content = await read_whole(response)
-        return await self._whole(flow, flow.response, patience)
+            return _TappedResponse(response, flow, self._publisher, tap)
+        return await self._whole(flow, flow.response, patience, await read_whole(response))
 
     async def _whole(
-        self, flow: http.HTTPFlow, response: http.Response, patience: Patience
+        self,
+        flow: http.HTTPFlow,
+        response: http.Response,
+        patience: Patience,
+        body: bytes | None = None,
     ) -> UpstreamResponse:
+        """The answer as it is when the hooks are done; ``body`` is what came, if anything did."""
+        covered = self._publisher.masks.cover(body or b"")
+        if body is not None:
+            response.data.content = covered.shown
         response.timestamp_end = time.time()
+        self._publisher.rows.settle(flow)
         await self._publisher.run(HttpResponseHook(flow))
         await hold(flow, patience)
         self._publisher.forget(flow)
-        return _FlowResponse(flow.response or response)
+        response = flow.response or response
+        return _FlowResponse(response, covered.now(response.content or b""))
 
 
 class _TappedResponse:
     """A streamed answer that leaves a copy in its flow."""
 
     def __init__(
-        self, response: UpstreamResponse, flow: http.HTTPFlow, publisher: Publisher
+        self,
+        response: UpstreamResponse,
+        flow: http.HTTPFlow,
+        publisher: Publisher,
+        tap: BodyTap,
     ) -> None:
         self._response = response
         self._flow = flow
         self._publisher = publisher
-        self._tap = BodyTap()
+        self._tap = tap
         self._over = False
         self.status = response.status
         self.headers = response.headers
+        when_killed(flow, self._kill)
 
     async def read(self) -> bytes:
+        _check_killed(self._flow)
         try:
             data = await self._response.read()
         except UpstreamError as error:
+            _check_killed(self._flow)
             await self._end(error.detail or error.message)
             raise
         if data:
@@ -213,23 +274,29 @@ class _TappedResponse:
     def close(self) -> None:
         self._response.close()
         if not self._over:
-            spawn(self._end("closed by the gateway before its end"), "publish a cut attempt")
+            reason = self._publisher.why(self._flow, "closed by the gateway before its end")
+            spawn(self._end(reason), "publish a cut attempt")
+
+    def _kill(self, flow: mflow.Flow) -> None:
+        self._response.close()
+        spawn(self._end(mflow.Error.KILLED_MESSAGE), "publish a killed attempt")
 
     async def _end(self, error: str | None = None) -> None:
         if self._over:
             return
         self._over = True
-        self._tap.store(self._flow)
+        when_killed(self._flow, None)
+        self._tap.store()
         await self._publisher.close(self._flow, error)
 
 
 class _FlowResponse:
     """A whole answer as its flow holds it, edits included."""
 
-    def __init__(self, response: http.Response) -> None:
+    def __init__(self, response: http.Response, body: bytes) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = CIMultiDict(response.headers.items(multi=True))
-        self._body = response.content or b""
+        self._body = body
 
     async def read(self) -> bytes:
         body, self._body = self._body, b""
@@ -247,84 +314,22 @@ async def hold(flow: http.HTTPFlow, patience: Patience) -> None:
     if flow.intercepted:
         with patience.suspended():
             await flow.wait_for_resume()
-    if flow.error is not None and flow.error.msg == mflow.Error.KILLED_MESSAGE:
-        raise UpstreamConnectionError(
-            "The attempt was killed by hand.", retry=Retry.NEVER, detail=flow.error.msg
-        )
+    _check_killed(flow)
 
 
-def make_flow(request: UpstreamRequest, client: Client) -> http.HTTPFlow:
-    """The flow that shows this request."""
-    url = URL(request.url, encoded=True)
-    host, port = url.host or "", url.port or 0
-    flow = http.HTTPFlow(client, Server(address=(host, port), tls=url.scheme == "https"), live=True)
-    flow.request = http.Request(
-        host=host,
-        port=port,
-        method=request.method.encode(),
-        scheme=url.scheme.encode(),
-        authority=b"",
-        path=url.raw_path_qs.encode(),
-        http_version=b"HTTP/1.1",
-        headers=http.Headers(
-            [
-                (b"host", (url.host_port_subcomponent or "").encode()),
-                *((name.encode(), value.encode()) for name, value in request.headers),
-                (b"content-length", str(len(request.body)).encode()),
-            ]
-        ),
-        content=request.body,
-        trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=time.time(),
+def _check_killed(flow: http.HTTPFlow) -> None:
+    if is_killed(flow):
+        raise _killed_by_hand()
+
+
+def _killed_by_hand() -> UpstreamConnectionError:
+    return UpstreamConnectionError(
+        "The attempt was killed by hand.", retry=Retry.NEVER, detail=mflow.Error.KILLED_MESSAGE
     )
-    label = request.label
-    flow.metadata |= {
-        EXCHANGE: label.exchange,
-        ATTEMPT: label.attempt,
-        PROVIDER: label.provider,
-        MODEL: label.model,
-    }
-    if label.resumes:
-        flow.metadata[RESUMES] = True
-    return flow
-
-
-def as_request(flow: http.HTTPFlow, label: Label) -> UpstreamRequest:
-    """The request as the flow holds it now."""
-    return UpstreamRequest(
-        method=flow.request.method,
-        url=_url(flow.request),
-        headers=tuple(
-            (name, value)
-            for name, value in flow.request.headers.items(multi=True)
-            if name.lower() not in _COMPUTED_HEADERS
-        ),
-        body=flow.request.content or b"",
-        label=label,
-    )
-
-
-def _url(request: http.Request) -> str:
-    """The request's address; unlike mitmproxy's, with brackets around an IPv6 address."""
-    host = f"[{request.host}]" if ":" in request.host else request.host
-    port = "" if request.port == _DEFAULT_PORTS.get(request.scheme) else f":{request.port}"
-    return f"{request.scheme}://{host}{port}{request.path}"
-
-
-def _response_head(response: UpstreamResponse) -> http.Response:
-    # The HTTP client has decoded the body already, so what described the coded one must go.
-    decoded = _CODED_BODY if "content-encoding" in response.headers else frozenset[str]()
-    headers = [item for item in response.headers.items() if item[0].lower() not in decoded]
-    return make_response(response.status, tuple(headers))
 
 
 def _has_no_business(addon: object) -> bool:
     return addon_name(addon) in IDLE
-
-
-def _no_client() -> Client:
-    return Client(peername=("", 0), sockname=("", 0))
 
 
 def _reason(error: BaseException) -> str:

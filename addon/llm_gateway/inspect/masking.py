@@ -27,13 +27,22 @@ def mask_client_credentials(flow: http.HTTPFlow) -> None:
     """Replace every credential in the request's head by its masked form."""
     headers = flow.request.headers
     headers.fields = tuple(
-        (name, _masked(value) if _CREDENTIAL_HEADER.search(name) else value)
-        for name, value in headers.fields
+        (name, _masked(value) if is_credential(name) else value) for name, value in headers.fields
     )
-    path, question, query = flow.request.path.partition("?")
-    if question:
-        parts = (_masked_parameter(part) for part in query.split("&"))
-        flow.request.path = f"{path}?{'&'.join(parts)}"
+    path = flow.request.path
+    if "?" in path:
+        flow.request.path = masked_path(path)
+
+
+def is_credential(header: bytes) -> bool:
+    """Whether a request's field of this name may hold a credential."""
+    return _CREDENTIAL_HEADER.search(header) is not None
+
+
+def masked_path(path: str) -> str:
+    """The path with every credential in its query replaced."""
+    path, question, query = path.partition("?")
+    return path + question + "&".join(_masked_parameter(part) for part in query.split("&"))
 
 
 def hide_credentials(flow: http.HTTPFlow) -> None:

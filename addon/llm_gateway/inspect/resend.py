@@ -1,18 +1,16 @@
 """Replaying an attempt: exactly that payload to exactly that provider, with the key put on."""
 
+import time
+from dataclasses import replace
+
 from mitmproxy import http
 from yarl import URL
 
 from llm_gateway.api.http import Headers, Sink
 from llm_gateway.errors import GatewayError, RequestError, UpstreamTimeout
-from llm_gateway.inspect.attempts import (
-    ATTEMPT,
-    EXCHANGE,
-    MODEL,
-    PROVIDER,
-    URL_SENT,
-    as_request,
-)
+from llm_gateway.inspect.as_flow import as_request
+from llm_gateway.inspect.metadata import EXCHANGE, MODEL, PROVIDER, URL_SENT
+from llm_gateway.inspect.rows import resent
 from llm_gateway.patience import Patience
 from llm_gateway.runtime import Runtime
 from llm_gateway.wire import Label, read_whole
@@ -23,11 +21,6 @@ _HOP_BY_HOP = frozenset(
 
 
 _Answer = tuple[int, Headers, bytes]
-
-
-def is_attempt(flow: http.HTTPFlow) -> bool:
-    """Whether the flow, perhaps loaded from a file, once was an attempt of ours."""
-    return ATTEMPT in flow.metadata
 
 
 def restore_address(flow: http.HTTPFlow) -> None:
@@ -41,17 +34,23 @@ def restore_address(flow: http.HTTPFlow) -> None:
         flow.request.headers["host"] = url.host_port_subcomponent or ""
 
 
-async def resend(flow: http.HTTPFlow, runtime: Runtime, sink: Sink) -> None:
-    """Send the flow's request again and give the whole answer to ``sink``."""
-    patience = Patience()
+async def resend(
+    flow: http.HTTPFlow, runtime: Runtime, sink: Sink, content: bytes | None = None
+) -> None:
+    """Send the flow's request again and give the whole answer to ``sink``.
+
+    ``content`` is the request's body, if not what the flow shows.
+    """
+    patience, began = Patience(), time.monotonic()
     deadline = runtime.config.gateway.deadline
     try:
         async with patience.limit(deadline):
-            status, headers, body = await _send(flow, runtime, patience)
+            status, headers, body = await _send(flow, runtime, content, patience)
     except TimeoutError:
         status, headers, body = _told(UpstreamTimeout(f"No answer within {deadline:g} s."))
     except GatewayError as error:
         status, headers, body = _told(error)
+    resent(flow, status, time.monotonic() - began)
     await sink.whole(status, headers, body)
 
 
@@ -59,7 +58,9 @@ def _told(error: GatewayError) -> _Answer:
     return error.status, (("content-type", "application/json"),), error.body()
 
 
-async def _send(flow: http.HTTPFlow, runtime: Runtime, patience: Patience) -> _Answer:
+async def _send(
+    flow: http.HTTPFlow, runtime: Runtime, content: bytes | None, patience: Patience
+) -> _Answer:
     metadata = flow.metadata
     label = Label(
         exchange=str(metadata.get(EXCHANGE)),
@@ -73,7 +74,10 @@ async def _send(flow: http.HTTPFlow, runtime: Runtime, patience: Patience) -> _A
             raise RequestError(
                 404, f"Provider {label.provider!r} is not in the configuration, or is switched off."
             )
-        response = await wire.send(as_request(flow, label), patience)
+        request = as_request(flow, label)
+        if content is not None:
+            request = replace(request, body=content)
+        response = await wire.send(request, patience)
         headers = tuple(
             (name, value)
             for name, value in response.headers.items()

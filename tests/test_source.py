@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from mitmproxy import exceptions
 
 from llm_gateway import config
-from llm_gateway.addon import read_config
+from llm_gateway.source import read_config
 from support.house import House, Listener, open_house, start
 from support.wires import clear_proxies
 
@@ -53,7 +54,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """One that looks at its files all the time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AUTH_TOKEN", raising=False)
-    monkeypatch.setattr("llm_gateway.addon.RELOAD_SECONDS", 0.002)
+    monkeypatch.setattr("llm_gateway.source.RELOAD_SECONDS", 0.002)
     clear_proxies(monkeypatch)
     async with open_house() as house:
         yield house
@@ -127,11 +128,11 @@ async def test_an_unexpected_failure_does_not_end_the_watching(
 
     file.write(CONFIG)
     run(house, caplog)
-    monkeypatch.setattr("llm_gateway.addon.read_config", fail)
+    monkeypatch.setattr("llm_gateway.source.read_config", fail)
     file.write(SECOND)
     assert "made up" in await log.hear(STAYS)
     assert house.models == ["first"]
-    monkeypatch.setattr("llm_gateway.addon.read_config", read_config)
+    monkeypatch.setattr("llm_gateway.source.read_config", read_config)
     file.write(THIRD)
     await log.hear(READ_AGAIN)
     assert house.models == ["the-third"]
@@ -166,15 +167,15 @@ async def test_what_is_saved_while_a_change_is_read_is_taken_next(
     file: File,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def read_and_save(**how: bool) -> config.Config:
-        found = read_config(**how)
+    def read_and_save(option: str, **how: bool) -> config.Config:
+        found = read_config(option, **how)
         if found.models[0].name == "second":
             file.write(THIRD)
         return found
 
     file.write(CONFIG)
     run(house, caplog)
-    monkeypatch.setattr("llm_gateway.addon.read_config", read_and_save)
+    monkeypatch.setattr("llm_gateway.source.read_config", read_and_save)
     file.write(SECOND)
     await log.hear("the-third at local")
     assert house.models == ["the-third"]
@@ -204,3 +205,19 @@ async def test_a_change_brings_its_warnings(
     file.write(keyed)
     said = await log.hear("warning  ")
     assert "CANARY_KEY" in said
+
+
+async def test_the_configuration_is_read_when_a_person_wants_it(
+    house: House, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_gateway.source.RELOAD_SECONDS", 3600)
+    file.write(CONFIG)
+    house.configure()
+    commands = house.context.master.commands
+    file.write(SECOND)
+    assert commands.call_strings("ai.reload", []).endswith("; new: second; gone: first.")
+    assert house.models == ["second"]
+    file.write(SECOND.replace("models", "model"))
+    with pytest.raises(exceptions.CommandError, match=rf"(?s){STAYS}.*unknown key 'model'"):
+        commands.call_strings("ai.reload", [])
+    assert house.models == ["second"]

@@ -6,7 +6,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import taddons, tflow
 
-from llm_gateway.inspect.attempts import Publisher, as_request, make_flow
+from llm_gateway.inspect.as_flow import as_request, make_flow
+from llm_gateway.inspect.attempts import Publisher
 from llm_gateway.wire import Label, UpstreamRequest
 
 LABEL = Label("req_1", 2, "openrouter", "some/model")

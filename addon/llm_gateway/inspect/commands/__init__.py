@@ -1,0 +1,1 @@
+"""mitmproxy's commands of the gateway, for the console, mitmweb's command bar and its REST API."""

@@ -1,0 +1,1 @@
+"""A page inside mitmweb, ``/ai/``: what the gateway did, and how its targets stand, in pictures."""
