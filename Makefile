@@ -1,10 +1,12 @@
 # Works with GNU make 3.81 (macOS) and /bin/sh; everything after `setup` runs from .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run web test lint bench soak docs lock clean
+.PHONY: help setup run web test lint bench soak docs screenshots lock clean
 
 # What is set for another Python must not reach the one in .venv.
 unexport PYTHONHOME
 unexport PYTHONPATH
+# Where it is set, each of pytest's workers would compile all tests in every run.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Into a file or a pipe Python would keep back what it prints, the address and the token with it.
 export PYTHONUNBUFFERED = 1
@@ -28,6 +30,7 @@ help:
 	@echo 'make bench   measure against bare mitmproxy (ARGS=... for bench)'
 	@echo 'make soak    three minutes of load and faults (ARGS=--short for one)'
 	@echo 'make docs    print docs/providers.md anew from the adapters'
+	@echo 'make screenshots take the pictures in docs/ anew (needs Chromium)'
 	@echo 'make lock    resolve requirements.lock anew (ARGS=--upgrade for newer releases)'
 	@echo 'make clean   remove .venv, caches and build output'
 
@@ -57,6 +60,9 @@ soak: setup
 docs: setup
 	PYTHONPATH=addon .venv/bin/python scripts/provider_docs.py >docs/providers.md.new
 	mv docs/providers.md.new docs/providers.md
+
+screenshots: setup
+	PYTHONPATH=tests .venv/bin/python scripts/screenshots.py
 
 lock:
 	@python=$$(sh scripts/find-python) && "$$python" -m venv --clear build/lock

@@ -153,6 +153,7 @@ async def open_gateway(directory: Path, url: str) -> AsyncIterator[Subject]:
         config_text=configuration(url),
         scripts=[ADDON, INSIDE],
         env=environment,
+        cold=True,
         expect_clean=False,
     ) as gateway:
         subject = Subject(gateway, directory, url)
