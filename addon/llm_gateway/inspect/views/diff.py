@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, override
 
-from mitmproxy import contentviews, http
+from mitmproxy import http
 
 from llm_gateway.adapters import KINDS, Kind
 from llm_gateway.adapters.contract import Call, Site
@@ -16,7 +16,7 @@ from llm_gateway.adapters.fields import Table
 from llm_gateway.api import routes
 from llm_gateway.api.routes import Endpoint
 from llm_gateway.errors import GatewayError
-from llm_gateway.inspect.kin import Kin, asks_for_models, number_of, replayed
+from llm_gateway.inspect.kin import asks_for_models, number_of, replayed
 from llm_gateway.inspect.metadata import (
     DROPPED,
     KIND,
@@ -26,17 +26,16 @@ from llm_gateway.inspect.metadata import (
     RESUMES,
     TARGET,
     is_attempt,
-    is_ours,
     steps,
 )
+from llm_gateway.inspect.views.exchange_view import ExchangeView
 from llm_gateway.inspect.views.fates import Change, Sort, changes
 from llm_gateway.inspect.views.json_diff import diff
 from llm_gateway.inspect.views.partial import Reading, read_json
-from llm_gateway.inspect.views.text import WIDTH, bounded, size, titled, wrapped
+from llm_gateway.inspect.views.text import WIDTH, size, titled, wrapped
 from llm_gateway.trace import GOOD, RESUMED
 from llm_gateway.wire import Label
 
-_NEVER_BY_ITSELF = -1
 _INDENT = "    "
 _PICTURES = (Endpoint.IMAGES, Endpoint.PICTURE)
 _EDIT_LINES = 60
@@ -44,11 +43,8 @@ _ONE_LINE = WIDTH - 8
 """Characters of a change and its reason that go in one line."""
 
 
-class DiffView(contentviews.Contentview):
+class DiffView(ExchangeView):
     """A client's request beside a provider's. Of a client flow, the attempt that answered."""
-
-    def __init__(self, kin: Kin) -> None:
-        self._kin = kin
 
     @property
     @override
@@ -56,17 +52,7 @@ class DiffView(contentviews.Contentview):
         return "AI diff"
 
     @override
-    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
-        return _NEVER_BY_ITSELF
-
-    @override
-    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        flow = metadata.flow
-        if not isinstance(flow, http.HTTPFlow) or not is_ours(flow):
-            return "This flow is not one of the gateway's."
-        return bounded(self._lines(flow))
-
-    def _lines(self, flow: http.HTTPFlow) -> Iterator[str]:
+    def lines(self, flow: http.HTTPFlow) -> Iterator[str]:
         client = self._kin.client_of(flow)
         attempt = flow if is_attempt(flow) else self._attempt_for(flow)
         if asks_for_models(flow):

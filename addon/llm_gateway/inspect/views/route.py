@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import override
 
-from mitmproxy import contentviews, http
+from mitmproxy import http
 
 from llm_gateway.inspect.comments import duration, is_good
-from llm_gateway.inspect.kin import Kin, asks_for_models, number_of, replayed
+from llm_gateway.inspect.kin import asks_for_models, number_of, replayed
 from llm_gateway.inspect.metadata import (
     ATTEMPT,
     ERROR,
@@ -19,17 +19,16 @@ from llm_gateway.inspect.metadata import (
     SECONDS,
     TARGET,
     is_attempt,
-    is_ours,
     steps,
 )
-from llm_gateway.inspect.views.text import bounded, counted, one_line, table, wrapped
+from llm_gateway.inspect.views.exchange_view import ExchangeView
+from llm_gateway.inspect.views.text import counted, one_line, table, wrapped
 from llm_gateway.trace import RESUMED, Step
 
 MAX_STEPS = 200
 COLUMNS = 50
 """Of the timeline."""
 
-_NEVER_BY_ITSELF = -1
 _WORTH_A_WORD = 0.05
 """Seconds: a shorter wait is none to speak of."""
 _AT_ONCE = 0.001
@@ -53,11 +52,8 @@ _LEGEND = {
 _ORDINALS = {1: "1st", 2: "2nd", 3: "3rd", 21: "21st", 22: "22nd", 23: "23rd"}
 
 
-class RouteView(contentviews.Contentview):
+class RouteView(ExchangeView):
     """The steps of an exchange. Of an attempt, those of its exchange, and which one it is."""
-
-    def __init__(self, kin: Kin) -> None:
-        self._kin = kin
 
     @property
     @override
@@ -65,15 +61,8 @@ class RouteView(contentviews.Contentview):
         return "AI route"
 
     @override
-    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
-        return _NEVER_BY_ITSELF
-
-    @override
-    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        flow = metadata.flow
-        if not isinstance(flow, http.HTTPFlow) or not is_ours(flow):
-            return "This flow is not one of the gateway's."
-        return bounded(_lines(self._route(flow)))
+    def lines(self, flow: http.HTTPFlow) -> Iterator[str]:
+        return _lines(self._route(flow))
 
     def _route(self, flow: http.HTTPFlow) -> "_Route":
         client, attempts = self._kin.client_of(flow), self._kin.attempts_of(flow)
