@@ -68,6 +68,15 @@ def test_hiding_twice_is_as_good_as_once(body: str) -> None:
     assert masks.hide(once) == once
 
 
+def test_a_placeholder_is_not_taken_for_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its digits are those of a random key, and may read like one: ``198e1527``."""
+    for key in range(256):
+        monkeypatch.setattr(module, "token_bytes", lambda size, key=key: bytes([key]) * size)
+        masks = masking(MAIL, "[0-9a-f]{8}")
+        once = masks.hide(b'{"not": json x@example.com}')
+        assert masks.hide(once) == once
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"content": "hello"}', b"\xff\xfe\x00", b'{"a": "\xff"}', b"data: x\n\n"]
 )

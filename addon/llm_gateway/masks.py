@@ -32,8 +32,13 @@ DIGITS = 8
 
 _SIGN: Final = "[masked:"
 _PLACEHOLDER = re.compile(r"\[masked:([0-9a-f]{8,64})\]")
-_TOKEN = re.compile(r'"([^"\\\n]*(?:\\.[^"\\\n]*)*)("|\\?$)|-?[0-9][0-9.eE+-]*', re.MULTILINE)
-"""A JSON string, which may be cut off, or a number."""
+_TOKEN = re.compile(
+    rf"{_PLACEHOLDER.pattern.replace('(', '(?:')}"
+    r'|"([^"\\\n]*(?:\\.[^"\\\n]*)*)("|\\?$)|-?[0-9][0-9.eE+-]*',
+    re.MULTILINE,
+)
+"""A JSON string, which may be cut off, or a number; or a placeholder that stands where no string
+does, whose digits are not to be taken for a number (``198e1527``)."""
 _JSON_BEGINS = ("{", "[", '"')
 _STREAM_BEGINS = ("data:", "event:", "id:", "retry:", ":")
 _DATA = "data:"
