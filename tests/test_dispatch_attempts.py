@@ -127,6 +127,13 @@ async def test_there_is_no_third_attempt() -> None:
     assert exchange.trace.attempts == 2
 
 
+async def test_the_first_attempt_counts_although_the_second_never_left() -> None:
+    last = UpstreamConnectionError("Nobody there.").unsent()
+    exchange = Exchange(EXPIRED, more=(last,), kind=PLAIN)
+    assert await exchange.failure() is last
+    assert last.counts
+
+
 async def test_a_target_that_refuses_new_tokens_as_well_is_left_alone_in_the_end() -> None:
     exchange = Exchange(EXPIRED, more=(EXPIRED,) * 9, kind=PLAIN)
     for _ in range(5):

@@ -1,6 +1,7 @@
 """The pool under HttpWire: connections that went stale, or were spoken on unasked; who waits."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -104,6 +105,26 @@ async def test_a_connection_that_is_closed_while_the_request_leaves_is_stale(siz
         replies[0].abort()
         assert await whole(wire, post(server.url, b"x" * size)) == b'"fine"'
     assert connections(server) == [1, 2]
+
+
+async def test_what_a_provider_that_goes_down_has_seen_counts_although_nobody_is_there_then() -> (
+    None
+):
+    async with RecordingServer(fine) as server, wire_to(server.url) as wire:
+        await whole(wire, post(server.url))
+        with socket.socket() as nobody:
+            # Bound and not listening: the port stays ours, and refuses connections.
+            nobody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+            async def go_down(_received: Received, reply: Reply) -> None:
+                server._server.close()
+                nobody.bind(("127.0.0.1", server.port))
+                reply.abort()
+
+            server._handler = go_down
+            error = await failure(whole(wire, post(server.url)))
+    assert len(server.requests) == 2
+    assert (error.sent, error.counts) == (False, True)
 
 
 async def test_the_second_try_uses_a_fresh_connection_and_keeps_the_others() -> None:

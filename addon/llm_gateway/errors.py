@@ -25,6 +25,7 @@ secret. The body is OpenAI's error object: ``{"error": {"message", "type", "para
 
 import enum
 import math
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import orjson
@@ -73,6 +74,15 @@ class GatewayError(Exception):
         """Say more in the message."""
         end = "" if self.message.endswith((".", "!", "?")) else "."
         self.message = f"{self.message}{end} {sentence}"
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        """Take out of all texts what ``hide`` takes out of one."""
+        self.message = hide(self.message)
+        self.type = hide(self.type)
+        self.code = self.code and hide(self.code)
+        self.param = self.param and hide(self.param)
+        self.detail = self.detail and hide(self.detail)
+        self.headers = tuple((name, hide(value)) for name, value in self.headers)
 
     def body(self) -> bytes:
         """The OpenAI error body as JSON bytes, all four keys present."""
@@ -156,7 +166,8 @@ def waiting(wait: float | None) -> tuple[tuple[str, str], ...]:
 class UpstreamError(GatewayError):
     """A provider failed. ``retry_after`` is its own hint in seconds, if it gave one.
 
-    ``sent`` is False where the request never left, so that the provider cannot have counted it.
+    ``sent`` is False where the request never left. ``resent``: that was its second try; the first
+    one did leave.
     """
 
     default_status: ClassVar[int] = 502
@@ -164,6 +175,7 @@ class UpstreamError(GatewayError):
     default_type: ClassVar[str] = SERVER_ERROR
     default_retry: ClassVar[Retry] = Retry.HERE
     sent: bool = True
+    resent: bool = False
 
     def __init__(
         self,
@@ -189,6 +201,11 @@ class UpstreamError(GatewayError):
         )
         self.retry = retry or self.default_retry
         self.retry_after = retry_after
+
+    @property
+    def counts(self) -> bool:
+        """Whether the provider may have counted the request."""
+        return self.sent or self.resent
 
     def unsent(self) -> Self:
         """The same failure, of a request that never left."""

@@ -48,10 +48,17 @@ class StaleConnection(aiohttp.ClientConnectionError):
 
 @contextmanager
 def fresh_connection() -> Iterator[None]:
-    """Requests inside use no connection that was used before."""
+    """A request inside, which was sent before, uses no connection that was used before.
+
+    Where it does not leave this time, its UpstreamError says ``resent``: what broke under it may
+    have been no old connection, but a provider that goes down, and that has seen it.
+    """
     token = _fresh.set(True)
     try:
         yield
+    except UpstreamError as error:
+        error.resent = True
+        raise
     finally:
         _fresh.reset(token)
 

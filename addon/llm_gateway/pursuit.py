@@ -171,12 +171,14 @@ class Pursuit[T]:
         try:
             answer = await self._with_a_fresh_token(target, permit, queued)
         except UpstreamError as error:
+            self.trace.sent |= error.counts
             permit.fail(error)
             self._note_failure(target, error)
             raise
         except BaseException as error:
             self._break_off(permit, error)
             raise
+        self.trace.sent = True
         if self._won is None:
             trace = self.trace
             self._won = _Won(answer, target.label, permit.standing, trace.dropped, trace.usage)
@@ -184,11 +186,13 @@ class Pursuit[T]:
 
     def _break_off(self, permit: Permit, error: BaseException) -> None:
         """A call ended from this side, or by a bug. Had it hung, that is its target's fault."""
+        sent = not isinstance(error, RequestError)
+        self.trace.sent |= sent
         cut = isinstance(error, asyncio.CancelledError) and self.terms.time_left() <= 0
         if cut and permit.age >= FAIR_SECONDS:
             permit.fail(UpstreamTimeout("The provider did not answer within the deadline."))
         else:
-            permit.release(sent=not isinstance(error, RequestError))
+            permit.release(sent=sent)
 
     async def _admit(self, target: Target, gate: Gate, *, panic: bool) -> Permit:
         """Raises Refused, or _Enough."""
@@ -210,7 +214,11 @@ class Pursuit[T]:
             if error.retry is not Retry.HERE:
                 raise
             # An access token was refused before its time; the wire takes a new one.
-            return await self._call(target, permit)
+            try:
+                return await self._call(target, permit)
+            except UpstreamError as again:
+                again.resent |= error.counts
+                raise
 
     async def _call(self, target: Target, permit: Permit, queued: float = 0.0) -> T:
         step = self.trace.begin(target.label, queued)

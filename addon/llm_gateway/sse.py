@@ -21,7 +21,9 @@ from typing import NamedTuple
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Enough for a picture in base64; above it a stream is broken or hostile."""
 
-DONE = b"data: [DONE]\n\n"
+END_OF_EVENT = b"\n\n"
+"""As it is written here; what is read may have other line ends."""
+DONE = b"data: [DONE]" + END_OF_EVENT
 """OpenAI's end of stream."""
 
 MAX_STRAY_BYTES = 64 * 1024

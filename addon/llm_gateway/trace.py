@@ -10,6 +10,7 @@ from typing import Protocol
 from llm_gateway.adapters.contract import Usage
 from llm_gateway.errors import GatewayError
 from llm_gateway.limits.quota import Standing
+from llm_gateway.tokens import Told
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ class Trace:
     ``model`` is what the client asked for, ``target`` the ``provider/model`` that answered, or was
     asked last; ``dropped`` the places of the request that it was not told. ``steps`` is every
     target that was tried or passed over, in the order of its beginning. ``standing`` is what is
-    left of the quota that was spent. ``status`` is the answer's, once there is one. Times are by
+    left of the quota that was spent, ``allowance`` the same of the client's own. ``client`` is the
+    name of the client's token. ``sent`` says that a provider may have seen a call. ``status`` is
+    the answer's, once there is one. Times are by
     ``clock``.
     """
 
@@ -102,6 +105,11 @@ class Trace:
     failure: GatewayError | None = None
     steps: list[Step] = field(default_factory=list)
     standing: Standing | None = None
+    allowance: Standing | None = None
+    told: Told | None = None
+    """What a stream brings, where somebody wants to know."""
+    sent: bool = False
+    client: str | None = None
     status: int = CLIENT_CLOSED_REQUEST
     stream: bool = False
     """Whether the client asked for one."""

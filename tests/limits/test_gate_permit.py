@@ -72,6 +72,18 @@ def test_a_failure_is_blamed_on_who_is_at_fault(error: UpstreamError, blamed: st
     run(main())
 
 
+def test_a_request_that_had_left_before_it_did_not_leave_again_counts() -> None:
+    async def main() -> None:
+        keeper = Keeper()
+        error = UpstreamConnectionError("Nobody there any more.").unsent()
+        error.resent = True
+        (await keeper.admit()).fail(error)
+        assert keeper.gate.provider.breaker.wait() > 0
+        assert await keeper.spent() == (1, 0)
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("error", "worked"),
     [

@@ -9,7 +9,6 @@ its provider left alone (``Breaker``), is there quota (``QuotaStore``), is there
 import enum
 import logging
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from llm_gateway.adapters.contract import Usage
@@ -29,7 +28,15 @@ from llm_gateway.errors import (
 from llm_gateway.limits.breaker import Breaker, Lease
 from llm_gateway.limits.cooldown import Cooldown
 from llm_gateway.limits.provider_gate import ProviderGate
-from llm_gateway.limits.quota import Claim, QuotaExceeded, QuotaStore, Reading, Receipt, Standing
+from llm_gateway.limits.quota import (
+    Claim,
+    QuotaExceeded,
+    QuotaStore,
+    Reading,
+    Receipt,
+    Standing,
+    claim,
+)
 from llm_gateway.limits.throttle import QueueFull, QueueTimeout
 from llm_gateway.tasks import spawn
 
@@ -212,9 +219,9 @@ class Gate:
     def _claims(self, tokens: int) -> Sequence[Claim]:
         claims, provider = [], self.provider
         if self.limits != _NO_LIMITS:
-            claims.append(_claim(self._key, self.limits, tokens))
+            claims.append(claim(self._key, self.limits, tokens))
         if provider.limits != _NO_LIMITS:
-            claims.append(_claim(provider.key, provider.limits, tokens))
+            claims.append(claim(provider.key, provider.limits, tokens))
         return claims
 
     async def _take(self, tokens: int) -> Receipt | None:
@@ -336,7 +343,7 @@ class Permit:
                 self._blame(error)
         finally:
             # Of an answer that has begun, the provider has counted something.
-            self._count(usage, sent=error.sent, failed=not self._answered)
+            self._count(usage, sent=error.counts, failed=not self._answered)
         if self._gate.is_shut and not was_shut:
             kind = type(error).__name__
             logger.warning("%s is left alone after failures (%s).", self._gate.label, kind)
@@ -399,12 +406,6 @@ class Permit:
         if usage is not None:
             tokens = usage.prompt_tokens + usage.completion_tokens
         self._gate.end(self._receipt, tokens, sent=sent)
-
-
-def _claim(key: str, limits: Limits, tokens: int) -> Claim:
-    """An estimate is never more than a limit: it is no reason to refuse a call for ever."""
-    windows = (limits.tokens.minute, limits.tokens.hour, limits.tokens.day)
-    return Claim(key, limits, min(tokens, *(n for n in windows if n is not None), sys.maxsize))
 
 
 def _never_arrived(error: UpstreamError) -> bool:

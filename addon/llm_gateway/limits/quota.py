@@ -10,6 +10,7 @@ knows what went before.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,12 @@ class Claim:
     key: str
     limits: Limits
     tokens: int = 0
+
+
+def claim(key: str, limits: Limits, tokens: int) -> Claim:
+    """A claim whose estimate is no more than a limit: it is no reason to refuse a call for ever."""
+    windows = (limits.tokens.minute, limits.tokens.hour, limits.tokens.day)
+    return Claim(key, limits, min(tokens, *(n for n in windows if n is not None), sys.maxsize))
 
 
 @dataclass(frozen=True, slots=True)
