@@ -9,6 +9,7 @@ from llm_gateway.adapters.contract import Site
 from llm_gateway.errors import UpstreamConnectionError, UpstreamInvalidResponse
 from llm_gateway.wire import (
     EVENT_STREAM,
+    MAX_ERROR_BYTES,
     MAX_REPLY_BYTES,
     STANDARD_HEADERS,
     asks_for_event_stream,
@@ -51,6 +52,13 @@ async def test_a_body_just_within_the_limit_is_taken_and_one_above_it_is_not() -
     response = FakeResponse(most, b"x", asyncio.Event())
     with pytest.raises(UpstreamInvalidResponse):
         await read_whole(response)
+    assert response.closed
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 999])
+async def test_of_an_error_only_the_beginning_is_read(status: int) -> None:
+    response = FakeResponse(b"x" * MAX_ERROR_BYTES, b"y", asyncio.Event(), status=status)
+    assert await read_whole(response) == b"x" * MAX_ERROR_BYTES
     assert response.closed
 
 

@@ -19,7 +19,7 @@ import orjson
 
 from llm_gateway.adapters.contract import Adapter, Call, ImageCall, Usage
 from llm_gateway.adapters.hints import until_reset
-from llm_gateway.adapters.translating import object_in
+from llm_gateway.adapters.translating import count_in, object_in
 from llm_gateway.config import FallbackOn
 from llm_gateway.content import check_filtered
 from llm_gateway.errors import (
@@ -54,10 +54,14 @@ whether it is still so."""
 
 @dataclass(slots=True)
 class Reply:
-    """A good reply: its content type, and either the whole body or the stream of pieces."""
+    """A good reply: its content type, and either the whole body or the stream of pieces.
+
+    ``headers`` are further ones of a whole body.
+    """
 
     content_type: str
     body: bytes | AsyncGenerator[bytes]
+    headers: tuple[tuple[str, str], ...] = ()
 
     async def discard(self) -> None:
         """End it unread."""
@@ -207,8 +211,7 @@ def _usage_of(pictures: Mapping[str, Any]) -> Usage | None:
     usage = pictures.get("usage")
     if not isinstance(usage, dict):
         return None
-    counts = (usage.get("input_tokens"), usage.get("output_tokens"))
-    prompt, completion = (n if isinstance(n, int) else 0 for n in counts)
+    prompt, completion = count_in(usage, "input_tokens"), count_in(usage, "output_tokens")
     return Usage(prompt, completion, special=True)
 
 

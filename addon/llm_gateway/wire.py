@@ -7,6 +7,7 @@ events belong to the caller, who knows what an event is.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 
 from llm_gateway import __version__
@@ -15,6 +16,13 @@ from llm_gateway.patience import Patience
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """A whole reply above this is refused; pictures in base64 stay far below."""
+
+MAX_ERROR_BYTES = 1024 * 1024
+"""So much of an error's body is read: what it says stands at its beginning."""
+
+MARK = "x-llm-gateway-mark"
+"""The field of every request to a provider that says which process sent it: one that comes back to
+the same process would go round and round."""
 
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
@@ -107,17 +115,23 @@ def is_event_stream(response: UpstreamResponse) -> bool:
 
 
 async def read_whole(response: UpstreamResponse) -> bytes:
-    """The whole body. Raises UpstreamInvalidResponse above the limit, or what reading raises."""
+    """The whole body, and of an error's no more than ``MAX_ERROR_BYTES``.
+
+    Raises UpstreamInvalidResponse above ``MAX_REPLY_BYTES``, or what reading raises.
+    """
     parts: list[bytes] = []
-    left = MAX_REPLY_BYTES
+    is_error = response.status >= HTTPStatus.BAD_REQUEST
+    most = left = MAX_ERROR_BYTES if is_error else MAX_REPLY_BYTES
     try:
         while data := await response.read():
             parts.append(data)
             left -= len(data)
+            if left < 0 and is_error:
+                break
             if left < 0:
                 raise UpstreamInvalidResponse(
                     f"The provider's answer is larger than {MAX_REPLY_BYTES} bytes."
                 )
     finally:
         response.close()
-    return b"".join(parts)
+    return b"".join(parts)[:most]

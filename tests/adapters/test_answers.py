@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway.adapters.answers import (
+    MAX_CALLS,
+    MAX_CHOICES,
     Answer,
     CallMade,
     Choice,
@@ -21,6 +23,7 @@ from llm_gateway.adapters.answers import (
     tool_call_id,
 )
 from llm_gateway.adapters.contract import Call, Usage
+from llm_gateway.errors import UpstreamInvalidResponse
 from support.calls import CREATED, make_call
 from support.openai_promises import check_chunks, check_completion, put_together
 
@@ -352,3 +355,22 @@ def test_a_call_that_was_cut_off_does_not_look_as_if_it_had_no_arguments() -> No
     [choice] = put_together(chunks)["choices"]
     assert choice["finish_reason"] == "length"
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == ""
+
+
+@pytest.mark.parametrize("index", [-1, MAX_CHOICES, 10**9, 2**63])
+def test_a_choice_with_a_number_beyond_all_reason_is_no_answer(index: int) -> None:
+    """Clients make a list as long as the number says."""
+    chunks = Chunks(asking())
+    with pytest.raises(UpstreamInvalidResponse):
+        chunks.text(index, "Hi")
+    with pytest.raises(UpstreamInvalidResponse):
+        chunks.end(index, "stop")
+
+
+def test_tool_calls_without_end_are_no_answer() -> None:
+    chunks = Chunks(asking())
+    for number in range(MAX_CALLS):
+        chunks.call(number % 2, CallMade("", "f", "{}"))
+        chunks.take()
+    with pytest.raises(UpstreamInvalidResponse):
+        chunks.call(0, CallMade("", "f", "{}"))

@@ -22,7 +22,7 @@ from support.wire_files import Case, cases
 CASES = cases()
 BARE = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
-DISTURBED = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+DISTURBED = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def by_name(file: str) -> pytest.MarkDecorator:

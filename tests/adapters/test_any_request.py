@@ -17,7 +17,7 @@ from support.any_json import disturbed
 from support.calls import SITE, make_call, make_image_call, unchanged, whole
 from support.openai_requests import chat_requests
 
-MADE_UP = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MADE_UP = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What many providers cannot do at all would hide how they do the rest.
 PLAIN = chat_requests(without={"n", "logprobs", "logit_bias", "https pictures"})
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.schemas import (
     MAX_DEPTH,
     MAX_NODES,
-    MAX_REFERRED_BYTES,
+    MAX_REFERENCE,
     Schema,
     both,
     const_as_enum,
@@ -99,7 +100,7 @@ def _others(schema: Schema, value: Any, root: Schema) -> bool:
 def test_everything_that_was_allowed_still_is(schema: Schema, value: Any) -> None:
     before = unchanged(schema)
     plain = rewritten(
-        inlined(schema, WHERE),
+        inlined(schema, WHERE, Allowance()),
         merged_all_of,
         const_as_enum,
         one_of_as_any_of,
@@ -113,8 +114,8 @@ def test_everything_that_was_allowed_still_is(schema: Schema, value: Any) -> Non
 
 @given(schemas())
 def test_no_reference_is_left_and_nothing_is_said_a_second_time_differently(schema: Schema) -> None:
-    plain = inlined(schema, WHERE)
-    assert inlined(plain, WHERE) == plain
+    plain = inlined(schema, WHERE, Allowance())
+    assert inlined(plain, WHERE, Allowance()) == plain
     assert "#/$defs" not in str(plain)
 
 
@@ -177,7 +178,7 @@ def test_no_reference_is_left_and_nothing_is_said_a_second_time_differently(sche
     ],
 )
 def test_references_are_replaced_by_what_they_point_to(schema: Schema, plain: Schema) -> None:
-    assert inlined(schema, WHERE) == plain
+    assert inlined(schema, WHERE, Allowance()) == plain
 
 
 @pytest.mark.parametrize(
@@ -190,14 +191,18 @@ def test_references_are_replaced_by_what_they_point_to(schema: Schema, plain: Sc
         "",
         "#/$defs/A/type/0",
         "#/$defs/A/enum/1",
-        f"#/$defs/A/enum/{'9' * 5000}",
+        f"#/$defs/A/enum/{'9' * 3000}",
+        "#" + "/$defs" * MAX_REFERENCE,
+        "#/" + "%41" * MAX_REFERENCE,
     ],
     ids=lambda reference: reference[:30],
 )
 def test_a_reference_that_leads_nowhere_is_named_by_its_place(reference: str) -> None:
     with pytest.raises(RequestError) as caught:
         inlined(
-            {"$defs": {"A": {"type": "null", "enum": [None]}}, "items": {"$ref": reference}}, WHERE
+            {"$defs": {"A": {"type": "null", "enum": [None]}}, "items": {"$ref": reference}},
+            WHERE,
+            Allowance(),
         )
     assert (caught.value.status, caught.value.param) == (400, WHERE)
 
@@ -230,21 +235,45 @@ def repeated(reference: str, times: int) -> Schema:
     [
         doubling(40),
         nested(MAX_DEPTH + 1),
-        repeated("#/$defs/A", MAX_REFERRED_BYTES // 100_000 + 1),
-        repeated("#", MAX_REFERRED_BYTES // 100_000 + 1),
+        repeated("#/$defs/A", Allowance().referred_bytes // 100_000 + 1),
+        repeated("#", Allowance().referred_bytes // 100_000 + 1),
     ],
     ids=["doubling", "nested", "long", "long and endless"],
 )
 def test_a_schema_that_stands_for_too_much_is_refused(schema: Schema) -> None:
     with pytest.raises(RequestError) as caught:
-        inlined(schema, WHERE)
+        inlined(schema, WHERE, Allowance())
     assert caught.value.param == WHERE
 
 
+def test_several_schemas_have_one_allowance() -> None:
+    allowance = Allowance(schemas=5, referred_bytes=100)
+    inlined({"items": {"type": "string"}}, WHERE, allowance)
+    assert allowance == Allowance(schemas=3, referred_bytes=100)
+    inlined({"$defs": {"A": {"type": "null"}}, "$ref": "#/$defs/A"}, WHERE, allowance)
+    assert allowance == Allowance(schemas=1, referred_bytes=85)
+    with pytest.raises(RequestError):
+        inlined({"items": {"type": "string"}}, WHERE, allowance)
+
+
+@pytest.mark.parametrize("word", ["enum", "type"])
+@pytest.mark.parametrize("kind", ["texts", "objects"])
+def test_long_lists_are_compared_in_linear_time(word: str, kind: str) -> None:
+    numbers = range(20_000)
+    one, other = (
+        [f"{start + n}" if kind == "texts" else {"n": start + n} for n in numbers]
+        for start in (0, 19_999)
+    )
+    merged = merged_all_of({"allOf": [{word: one}, {word: other}]})
+    assert merged[word] == (one[-1] if word == "type" else one[-1:])
+
+
 def test_large_schemas_are_taken() -> None:
-    assert rewritten(inlined(nested(MAX_DEPTH), WHERE), merged_all_of) == nested(MAX_DEPTH)
+    assert rewritten(inlined(nested(MAX_DEPTH), WHERE, Allowance()), merged_all_of) == nested(
+        MAX_DEPTH
+    )
     wide: Schema = {"properties": {str(number): {} for number in range(MAX_NODES - 1)}}
-    assert inlined(wide, WHERE) == wide
+    assert inlined(wide, WHERE, Allowance()) == wide
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ import pytest
 from llm_gateway.adapters.answers import Answer, Choice, Tokens
 from llm_gateway.adapters.contract import Usage
 from llm_gateway.adapters.translating import (
+    MAX_ESCAPES,
+    MAX_VALUES,
     TranslatingAdapter,
     count_in,
+    mended,
     object_in,
     objects,
     parse_object,
@@ -218,3 +221,15 @@ def test_what_is_not_there_is_nothing() -> None:
     assert count_in({"a": 2**53 - 1}, "a") == 2**53 - 1
     assert count_in({"a": 2**53}, "a") == 0
     assert objects([{"a": 1}, 2, None, {}]) == [{"a": 1}, {}]
+
+
+def test_an_answer_of_too_many_values_is_refused_unread() -> None:
+    with pytest.raises(UpstreamInvalidResponse, match="more than 5000000 values"):
+        parse_object(b"[" + b"0," * MAX_VALUES + b"junk", "It")
+
+
+def test_an_answer_is_mended_up_to_a_bound() -> None:
+    half = b'"\\ud83d'
+    assert mended(half + b'"') == b'"\\ufffd"'
+    long = half + b"\\n" * MAX_ESCAPES + b'"'
+    assert mended(long) is long

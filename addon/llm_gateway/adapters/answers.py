@@ -14,10 +14,17 @@ from typing import Any, Literal
 import orjson
 
 from llm_gateway.adapters.contract import Call, Usage
+from llm_gateway.errors import UpstreamInvalidResponse
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 NO_ARGUMENTS = "{}"
+
+MAX_CHOICES = 16_384
+"""Of one answer; no provider gives more. Clients make lists as long as the numbers they see."""
+
+MAX_CALLS = 10_000
+"""Tool calls of one answer; models make a few."""
 
 MAX_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON knows (RFC 8259 §6)."""
@@ -143,6 +150,18 @@ def reason_of(finish: FinishReason, *, called: bool) -> FinishReason:
     return finish
 
 
+def check_choice(index: int) -> None:
+    """Raises UpstreamInvalidResponse for a number that no choice of a stream can have."""
+    if not 0 <= index < MAX_CHOICES:
+        raise UpstreamInvalidResponse("The provider's stream numbers its choices as none does.")
+
+
+def check_calls(number: int) -> None:
+    """Raises UpstreamInvalidResponse where an answer has so many tool calls."""
+    if number > MAX_CALLS:
+        raise UpstreamInvalidResponse(f"The provider's answer has more than {MAX_CALLS} calls.")
+
+
 def completion_id(call: Call) -> str:
     """The id of the answer to a call, the same each time."""
     return f"chatcmpl-{call.label.exchange.removeprefix('req_')}"
@@ -204,6 +223,8 @@ class Chunks:
         self._ready: list[bytes] = []
         self._calls: dict[int, list[bool]] = {}
         """Of each choice that has begun, of each of its tool calls: whether it has arguments."""
+        self._called = 0
+        """How many tool calls all of them have."""
         self._images: dict[int, int] = {}
         """How many pictures each choice has."""
         self._finished: dict[int, FinishReason] = {}
@@ -241,6 +262,8 @@ class Chunks:
 
     def call(self, index: int, call: CallMade) -> int:
         """A tool call begins, with the first piece of its arguments. Its number in the choice."""
+        self._called += 1
+        check_calls(self._called)
         number = len(self._calls.get(index, ()))
         self._delta(index, {"tool_calls": [{"index": number, **call.as_json()}]})
         self._calls[index].append(bool(call.arguments))
@@ -255,6 +278,7 @@ class Chunks:
 
     def end(self, index: int, reason: FinishReason) -> None:
         """Choice ``index`` has ended; what is said of its end afterwards does not count."""
+        check_choice(index)
         self._finished.setdefault(index, reason)
 
     def add(self, index: int, choice: Choice) -> None:
@@ -298,6 +322,7 @@ class Chunks:
         logprobs: Mapping[str, Any] | None = None,
     ) -> None:
         if index not in self._calls:
+            check_choice(index)
             self._calls[index] = []
             nothing = None if delta.keys() & {"tool_calls", "refusal"} else ""
             delta = {"role": "assistant", "content": nothing, "refusal": None} | delta

@@ -10,6 +10,7 @@ draws one at a time, a list in pages) the adapter is a generator: it yields requ
 sent at the same time, and is given their whole answers, whatever their status. See ``Steps``.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 import orjson
 
 from llm_gateway import sse
-from llm_gateway.errors import UpstreamError
+from llm_gateway.errors import UpstreamError, UpstreamUnsupported
 from llm_gateway.memory import Memory
 from llm_gateway.wire import (
     EVENT_STREAM,
@@ -40,6 +41,22 @@ class Whole:
 
 type Steps[T] = Generator[Sequence[UpstreamRequest], Sequence[Whole], T]
 """Requests out, each batch's answers in the same order back in, and in the end a result."""
+
+
+_SEGMENTS = re.compile(r"(?!\.\.?(?:/|$))[\w~:@+.-]+(?:/(?!\.\.?(?:/|$))[\w~:@+.-]+)*", re.ASCII)
+"""None that is empty or leads up, and no character that means something in a URL."""
+
+
+def in_path(model: str) -> str:
+    """The name of a model that becomes part of an address, as it is.
+
+    Raises UpstreamUnsupported where it would make another address of it.
+    """
+    if not _SEGMENTS.fullmatch(model):
+        raise UpstreamUnsupported(
+            "The model's name has no place in this provider's addresses.", param="model"
+        )
+    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.errors import UpstreamUnsupported, shown
 
 
@@ -121,6 +122,8 @@ class Fields:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self.allowance = Allowance()
+        """What is left of what the request may grow by."""
         self.dropped: list[str] = []
         """The places that were left out, each once, in the order they were met."""
         # Fast, however many fields a client makes up.

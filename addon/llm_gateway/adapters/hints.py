@@ -5,6 +5,7 @@ their sentences, or in headers that they quote. :func:`hint` asks them, the most
 """
 
 import email.utils
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -101,9 +102,11 @@ def sensible(seconds: float) -> float | None:
 def duration(text: str) -> float | None:
     """The seconds in a duration like ``34s``, ``200ms``, ``1h16m0.6s``; None if it is none.
 
-    The form is protobuf's and Go's, without signs. The result is 0 or more.
+    The form is protobuf's and Go's, without signs. The result is finite, and 0 or more: what is
+    beyond any number is none.
     """
-    return _sum_of_parts(text) if _DURATION.fullmatch(text) else None
+    seconds = _sum_of_parts(text) if _DURATION.fullmatch(text) else math.inf
+    return seconds if math.isfinite(seconds) else None
 
 
 def seconds_until_midnight(zone: str, now: float) -> float:

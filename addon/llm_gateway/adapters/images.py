@@ -16,6 +16,8 @@ _MAGIC: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"GIF8[79]a"), "image/gif"),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
 )
+MEDIA_TYPES = tuple(media_type for _, media_type in _MAGIC)
+"""What a picture may be."""
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
 _START = 64
 """Characters of base64 that hold more than the first bytes of any picture that are looked at."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.fields import Fields
 from llm_gateway.adapters.tooling import read_strict
 
@@ -21,6 +22,7 @@ class JSONFormat:
     description: str = ""
     strict: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=Allowance, compare=False, repr=False)
 
 
 def read_json_format(value: object, fields: Fields) -> JSONFormat | None:
@@ -53,4 +55,5 @@ def _json_schema(spec: dict[str, Any], extra: Mapping[str, Any], fields: Fields)
         faults.optional_string(spec, "description", f"{_SCHEMA}.description"),
         read_strict(spec, _SCHEMA, _SCHEMA, fields),
         {**extra, **fields.further(spec, known, _SCHEMA, _SCHEMA)},
+        fields.allowance,
     )

@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.fields import Fields, unsupported
 from llm_gateway.adapters.parts import Part, Text, joined, read_parts, read_texts
-from llm_gateway.nesting import too_deep
 
 INVALID_ARGUMENTS = "INVALID_JSON"
 """Arguments that are no JSON object (a model may write such) travel as text under this key."""
@@ -192,19 +190,17 @@ def _call(value: object, where: str, fields: Fields) -> ToolCall:
     }
     name = faults.filled(faults.required(function, "name", f"{place}.name"), f"{place}.name")
     arguments = faults.optional_string(function, "arguments", f"{place}.arguments")
-    return ToolCall(id, name, _arguments(arguments), extra)
+    return ToolCall(id, name, _arguments(arguments, fields.allowance), extra)
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def _arguments(text: str, allowance: Allowance) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        arguments = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        arguments = allowance.read(text)
+    except ValueError:
         return {INVALID_ARGUMENTS: text}
-    if not isinstance(arguments, dict) or too_deep(text.encode(), arguments):
-        return {INVALID_ARGUMENTS: text}
-    return arguments
+    return arguments if isinstance(arguments, dict) else {INVALID_ARGUMENTS: text}
 
 
 def _tool(message: dict[str, Any], where: str, fields: Fields, calls: _Calls) -> ToolMessage:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import orjson
 
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.errors import RequestError
 
 type Schema = dict[str, Any]
@@ -24,8 +25,8 @@ type Rule = Callable[[Schema], Schema]
 MAX_NODES = 5000
 """Schemas inside one another, after the references are taken out: a few may stand for millions."""
 
-MAX_REFERRED_BYTES = 4 * 1024 * 1024
-"""What all references together may stand for: a long text may be pointed to thousands of times."""
+MAX_REFERENCE = 4096
+"""Characters: each of them may be a step."""
 
 MAX_DEPTH = 100
 """Levels of JSON, after the references are taken out."""
@@ -60,30 +61,31 @@ def rewritten(schema: Schema, *rules: Rule) -> Schema:
     return result
 
 
-def inlined(schema: Schema, where: str) -> Schema:
+def inlined(schema: Schema, where: str, allowance: Allowance) -> Schema:
     """The schema with what its references point to in their place, and without definitions.
 
     Where a definition refers to itself, its type and description stand alone the second time.
     Raises RequestError (400) that names ``where`` for a reference that points to nothing in the
-    schema, and for references that stand for more than ``MAX_NODES``, ``MAX_REFERRED_BYTES`` or
-    ``MAX_DEPTH``.
+    schema, and for references that stand for more than ``MAX_NODES``, ``MAX_DEPTH`` or what is left
+    of the ``allowance``.
     """
-    return _Inliner(schema, where).inline(schema, ("#",), 0)
+    return _Inliner(schema, where, allowance).inline(schema, ("#",), 0)
 
 
 class _Inliner:
     """Takes the references out of one schema."""
 
-    def __init__(self, root: Schema, where: str) -> None:
+    def __init__(self, root: Schema, where: str, allowance: Allowance) -> None:
         self._root = root
         self._where = where
         self._nodes = 0
-        self._referred_bytes = 0
+        self._allowance = allowance
 
     def inline(self, schema: Schema, open_references: tuple[str, ...], depth: int) -> Schema:
         """This part of the schema, which ``open_references`` led to."""
         self._nodes += 1
-        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
+        self._allowance.schemas -= 1
+        if self._nodes > MAX_NODES or depth > MAX_DEPTH or self._allowance.schemas < 0:
             raise self._too_large()
         reference = schema.get("$ref")
         rest = {key: value for key, value in schema.items() if key not in {"$ref", *_DEFINITIONS}}
@@ -102,8 +104,8 @@ class _Inliner:
 
     def _count(self, referred: Schema) -> None:
         own = {key: value for key, value in referred.items() if key not in _DEFINITIONS}
-        self._referred_bytes += len(orjson.dumps(own))
-        if self._referred_bytes > MAX_REFERRED_BYTES:
+        self._allowance.referred_bytes -= len(orjson.dumps(own))
+        if self._allowance.referred_bytes < 0:
             raise self._too_large()
 
     def _too_large(self) -> RequestError:
@@ -112,10 +114,11 @@ class _Inliner:
     def _target(self, reference: str) -> Schema:
         """What a JSON pointer in a URI fragment (RFC 6901 §6) points to."""
         found: object = self._root
-        fragment = unquote(reference.removeprefix("#"))
+        fragment = unquote(reference[: MAX_REFERENCE + 1].removeprefix("#"))
         for step in fragment.split("/")[1:]:
             found = _child(found, step.replace("~1", "/").replace("~0", "~"))
-        if not reference.startswith("#") or fragment[:1] not in {"", "/"} or found is None:
+        known = reference.startswith("#") and len(reference) <= MAX_REFERENCE
+        if not known or fragment[:1] not in {"", "/"} or found is None:
             raise faults.invalid_value(self._where, "'$ref's that point to something inside it")
         return found if isinstance(found, dict) else {}
 
@@ -228,12 +231,23 @@ def _both_types(one: Any, other: Any) -> Any:
         theirs = [*theirs, "integer"]
     if "number" in ours and "integer" in theirs and "number" not in theirs:
         ours = [*ours, "integer"]
-    left = [each for each in ours if each in theirs] or ours
+    left = _shared(ours, theirs) or ours
     return left[0] if len(left) == 1 else left
 
 
 def _both_enums(one: Any, other: Any) -> Any:
-    return [each for each in one if each in other] or one
+    return _shared(one, other) or one
+
+
+def _shared(one: list[Any], other: list[Any]) -> list[Any]:
+    """What of the one list is in the other: there may be a hundred thousand values in each."""
+    known = {*map(_comparable, other)}
+    return [each for each in one if _comparable(each) in known]
+
+
+def _comparable(value: object) -> object:
+    is_plain = not isinstance(value, dict | list)
+    return value if is_plain else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _both_properties(one: Any, other: Any) -> Any:

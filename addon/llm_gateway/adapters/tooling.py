@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.fields import Fields, unsupported
 
 _PLACE = "tools[]"
@@ -21,6 +22,7 @@ class Tool:
     where: str
     strict: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=Allowance, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def _function(
         where,
         read_strict(function, where, pattern, fields),
         {**extra, **fields.further(function, _KNOWN, where, pattern)},
+        fields.allowance,
     )
 
 

@@ -24,7 +24,14 @@ from llm_gateway.adapters.answers import (
 )
 from llm_gateway.adapters.contract import Adapter, Call
 from llm_gateway.errors import UpstreamInvalidResponse
+from llm_gateway.json_values import has_more_values
 from llm_gateway.nesting import too_deep
+
+MAX_VALUES = 5_000_000
+"""Of JSON in an answer. Log probabilities are the most: some hundred values for each token."""
+
+MAX_ESCAPES = 1_000_000
+"""Backslashes in an answer that is to be mended, which is looked at one by one."""
 
 _DONE = b"[DONE]"
 
@@ -113,6 +120,8 @@ def read_json(data: bytes, what: str) -> tuple[Any, bytes]:
 
     Raises UpstreamInvalidResponse whose sentence begins with ``what``.
     """
+    if has_more_values(data, MAX_VALUES):
+        raise UpstreamInvalidResponse(f"{what} has more than {MAX_VALUES} values.")
     try:
         return orjson.loads(data), data
     except orjson.JSONDecodeError:
@@ -134,8 +143,11 @@ _ESCAPE = re.compile(
 def mended(data: bytes) -> bytes:
     """JSON with what is no text in it replaced: invalid UTF-8, and halves of characters.
 
-    A model that is cut off in the middle of an emoji leaves one, and most readers take it.
+    A model that is cut off in the middle of an emoji leaves one, and most readers take it. With
+    more than ``MAX_ESCAPES`` it stays as it is.
     """
+    if data.count(b"\\") > MAX_ESCAPES:
+        return data
     text = data.decode("utf-8", "replace").encode()
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.anthropic.schema import closed
 from llm_gateway.errors import RequestError, UpstreamUnsupported
 from support.anthropic_rules import check_schema
@@ -58,7 +59,7 @@ def an_object(**properties: object) -> JSONObject:
     ],
 )  # fmt: skip
 def test_a_schema_is_closed_and_in_the_subset(schema: JSONObject, made: JSONObject) -> None:
-    assert closed(schema, WHERE) == made
+    assert closed(schema, WHERE, Allowance()) == made
     check_schema(made, WHERE)
 
 
@@ -80,22 +81,22 @@ def test_a_schema_is_closed_and_in_the_subset(schema: JSONObject, made: JSONObje
 )
 def test_free_keys_free_values_and_endless_schemas_are_refused(schema: JSONObject) -> None:
     with pytest.raises(UpstreamUnsupported) as caught:
-        closed(schema, WHERE)
+        closed(schema, WHERE, Allowance())
     assert caught.value.param == WHERE
 
 
 def test_a_reference_to_nothing_is_the_clients_fault() -> None:
     with pytest.raises(RequestError) as caught:
-        closed({"$ref": "#/$defs/none"}, WHERE)
+        closed({"$ref": "#/$defs/none"}, WHERE, Allowance())
     assert caught.value.param == WHERE
 
 
 @given(schemas() | closed_schemas())
 def test_any_schema_is_closed_or_refused(schema: JSONObject) -> None:
     with suppress(UpstreamUnsupported):
-        check_schema(closed(schema, WHERE), WHERE)
+        check_schema(closed(schema, WHERE, Allowance()), WHERE)
 
 
 @given(closed_schemas())
 def test_what_openai_takes_with_strict_is_never_refused(schema: JSONObject) -> None:
-    check_schema(closed(schema, WHERE), WHERE)
+    check_schema(closed(schema, WHERE, Allowance()), WHERE)

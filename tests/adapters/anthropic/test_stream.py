@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from llm_gateway import sse
 from llm_gateway.adapters.anthropic import KIND
 from llm_gateway.adapters.anthropic.remembered import recall
+from llm_gateway.adapters.anthropic.stream import MAX_BLOCKS
 from llm_gateway.adapters.contract import Adapter, Usage
 from llm_gateway.adapters.conversation import AssistantMessage, ToolCall
-from llm_gateway.errors import UpstreamError, UpstreamRateLimited
+from llm_gateway.errors import UpstreamError, UpstreamInvalidResponse, UpstreamRateLimited
+from llm_gateway.memory import MAX_CHARACTERS
 from support.calls import make_call
 
 JSONObject = dict[str, Any]
@@ -187,3 +189,29 @@ def test_no_reply_whatever_breaks_more_than_the_answer(reply: JSONObject) -> Non
     except UpstreamError:
         return
     assert json.loads(answer)["choices"]
+
+
+def test_blocks_without_end_are_no_answer() -> None:
+    adapter = streaming()
+    for index in range(1, MAX_BLOCKS + 1):
+        fed(adapter, begin(index, type="text"))
+    with pytest.raises(UpstreamInvalidResponse):
+        fed(adapter, begin(0, type="text"))
+
+
+def test_thinking_too_long_to_be_remembered_is_passed_on_all_the_same() -> None:
+    adapter = streaming()
+    long = "x" * MAX_CHARACTERS
+    choices = fed(
+        adapter,
+        START,
+        begin(0, type="thinking"),
+        more(0, "thinking_delta", thinking=long),
+        more(0, "signature_delta", signature="s"),
+        begin(1, type="tool_use", id="toolu_1", name="f", input={}),
+        END,
+    )
+    said = [each["delta"].get("reasoning_content", "") for each in choices]
+    assert sum(map(len, said)) == len(long)
+    called = AssistantMessage((), (ToolCall("toolu_1", "f", {}),), "messages[0]")
+    assert recall(adapter.call, called) == []

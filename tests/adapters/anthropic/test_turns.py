@@ -127,6 +127,12 @@ def test_ids_that_come_again_are_told_apart() -> None:
     assert results == [("0-2", "x"), ("1-2", "y")]
 
 
+def test_an_id_that_comes_thousands_of_times_is_found_a_likeness_in_linear_time() -> None:
+    once: list[Message] = [model("", "0"), result("0", "x")]
+    said = turns(user("a"), *once * 4000)
+    assert said[-2][1][0]["id"] == "0-4000"
+
+
 def test_an_answer_is_put_together_with_what_is_remembered_of_it() -> None:
     kept = [THOUGHT, {"type": "tool_use", "id": "1"}]
     remembered = turns_of([user("a"), model("", "1"), result("1")], lambda _: kept)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.conversation import Tool, ToolChoice
 from llm_gateway.adapters.gemini.tools import declarations, json_schema, tool_config
 from llm_gateway.errors import RequestError
@@ -56,7 +57,7 @@ def test_keywords_that_gemini_passes_over_stay() -> None:
         "required": ["n"],
         "additionalProperties": False,
     }
-    assert json_schema(schema, "x") == schema
+    assert json_schema(schema, "x", Allowance()) == schema
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_keywords_that_gemini_passes_over_stay() -> None:
     ],
 )
 def test_what_can_be_said_more_plainly_is(schema: JSONObject, plain: JSONObject) -> None:
-    assert json_schema(schema, "x") == plain
+    assert json_schema(schema, "x", Allowance()) == plain
 
 
 def test_a_reference_that_leads_nowhere_is_named_by_its_place() -> None:

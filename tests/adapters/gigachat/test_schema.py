@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.gigachat.schema import parameters_of
 from llm_gateway.errors import RequestError
 from support.calls import unchanged
@@ -19,7 +20,7 @@ def property_of(schema: object, **root: Any) -> Any:
     """What becomes of a property with this schema."""
     whole = {"type": "object", "properties": {"p": schema}, **root}
     before = unchanged(whole)
-    parameters, _ = parameters_of(whole, "tools[0].function.parameters")
+    parameters, _ = parameters_of(whole, "tools[0].function.parameters", Allowance())
     assert whole == before
     return parameters["properties"]["p"]
 
@@ -31,7 +32,7 @@ def noted(note: str, **schema: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("schema", [None, {}, {"type": "object"}, EMPTY, {"properties": {}}])
 def test_a_function_without_parameters_has_an_empty_object(schema: dict[str, Any] | None) -> None:
-    assert parameters_of(schema, "p") == (EMPTY, "")
+    assert parameters_of(schema, "p", Allowance()) == (EMPTY, "")
 
 
 @pytest.mark.parametrize(
@@ -155,8 +156,8 @@ def test_references_are_put_in_their_place() -> None:
 
 def test_what_is_required_is_a_property() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a", "b"]}
-    assert parameters_of(schema, "p")[0]["required"] == ["a"]
-    assert "required" not in parameters_of({**schema, "required": ["b"]}, "p")[0]
+    assert parameters_of(schema, "p", Allowance())[0]["required"] == ["a"]
+    assert "required" not in parameters_of({**schema, "required": ["b"]}, "p", Allowance())[0]
 
 
 def test_what_the_whole_says_is_for_the_functions_description() -> None:
@@ -167,7 +168,7 @@ def test_what_the_whole_says_is_for_the_functions_description() -> None:
         "properties": {"a": {"type": "string"}},
         "minProperties": 1,
     }
-    parameters, note = parameters_of(schema, "p")
+    parameters, note = parameters_of(schema, "p", Allowance())
     assert parameters == {"type": "object", "properties": {"a": {"type": "string"}}}
     assert note == 'A query. (JSON Schema: {"minProperties":1})'
 
@@ -185,14 +186,14 @@ def test_a_schema_that_makes_no_sense_is_the_clients_fault(
     schema: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(RequestError) as caught:
-        parameters_of(schema, "p")
+        parameters_of(schema, "p", Allowance())
     assert caught.value.param == param
 
 
 @given(schemas() | closed_schemas())
 def test_any_schema_becomes_one_that_gigachat_takes(schema: dict[str, Any]) -> None:
     before = unchanged(schema)
-    parameters, note = parameters_of(schema, "p")
+    parameters, note = parameters_of(schema, "p", Allowance())
     assert schema == before
     function = {"name": "f", "description": note, "parameters": parameters}
     message = {"role": "user", "content": "Hi"}

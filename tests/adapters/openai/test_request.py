@@ -153,6 +153,12 @@ def test_keys_of_messages_that_are_unknown_are_left_out(
     assert message_sent({**plain, **more}, Dialect(STRICT)) == ({**plain, **expected}, left_out)
 
 
+def test_names_of_keys_that_a_client_made_up_are_made_printable() -> None:
+    message = {"role": "user", "content": "Hi", "a\r\nb": 1, "x" * 100: 2}
+    _, left_out = message_sent(message, with_row("messages[].*", OUT))
+    assert left_out == ["messages[0].a??b", f"messages[0].{'x' * 64}…"]
+
+
 @pytest.mark.parametrize("content", [None, "", []])
 def test_a_refusal_that_is_all_that_was_said_is_text(content: object) -> None:
     said = {"role": "assistant", "content": content, "refusal": "No."}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
+from llm_gateway.adapters.answers import MAX_CALLS, MAX_CHOICES
 from llm_gateway.adapters.openai.dialects import OPENAI, Dialect
 from llm_gateway.adapters.openai.stream import Stream
 from llm_gateway.adapters.translating import objects
@@ -324,3 +326,31 @@ def test_an_error_in_a_choice_is_one() -> None:
 )
 def test_strange_choices_are_no_reason_to_fail(choice: JSONObject) -> None:
     passed({"choices": [choice, None, 5], "usage": {}}, wants_usage=True)
+
+
+@pytest.mark.parametrize("index", [-1, MAX_CHOICES, 10**9])
+def test_a_choice_with_a_number_beyond_all_reason_is_no_answer(index: int) -> None:
+    with pytest.raises(UpstreamInvalidResponse):
+        Stream(OPENAI, iter(()), wants_usage=False).pass_on(
+            {"choices": [{"index": index, "delta": {"content": "Hi"}}]}, b""
+        )
+
+
+def test_tool_calls_without_end_are_no_answer() -> None:
+    stream = Stream(OPENAI, map(str, count()), wants_usage=False)
+
+    def call(choice: int, *indexes: int) -> None:
+        pieces = [{"index": index, "function": {"name": "f"}} for index in indexes]
+        stream.pass_on({"choices": [{"index": choice, "delta": {"tool_calls": pieces}}]}, b"")
+
+    call(0, *range(MAX_CALLS // 2))
+    call(1, *range(10**9, 10**9 + MAX_CALLS // 2))
+    with pytest.raises(UpstreamInvalidResponse):
+        call(2, 0)
+
+
+def test_an_empty_list_of_calls_is_no_call() -> None:
+    stream = Stream(OPENAI, iter(()), wants_usage=False)
+    chunk = {"choices": [{"index": 0, "delta": {"tool_calls": []}, "finish_reason": "stop"}]}
+    [sent] = stream.pass_on(chunk, orjson.dumps(chunk))
+    assert orjson.loads(sent)["choices"][0]["finish_reason"] == "stop"

@@ -115,7 +115,7 @@ class _Request:
 def _format(wanted: JSONFormat | None) -> JSONObject:
     if wanted is None or wanted.schema is None:
         return {}
-    schema = closed(wanted.schema, "response_format.json_schema.schema")
+    schema = closed(wanted.schema, "response_format.json_schema.schema", wanted.allowance)
     said = {"title": wanted.name, "description": wanted.description}
     said = {key: value for key, value in said.items() if value and key not in schema}
     return {"format": {"type": "json_schema", "schema": {**said, **schema}}}

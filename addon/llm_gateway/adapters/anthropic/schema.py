@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.fields import unsupported
 from llm_gateway.adapters.schemas import (
     Schema,
@@ -33,7 +34,7 @@ _MIN_ITEMS = (0, 1)
 _FREE = "objects have to list their keys, and values to have a type"
 
 
-def closed(schema: Schema, where: str) -> Schema:
+def closed(schema: Schema, where: str, allowance: Allowance) -> Schema:
     """``schema``, which stands at ``where``, in the subset.
 
     Raises UpstreamUnsupported for what the subset cannot say, RequestError for what is no schema.
@@ -45,7 +46,7 @@ def closed(schema: Schema, where: str) -> Schema:
         return _closed(each)
 
     rules = (one_of_as_any_of, merged_all_of, required_are_properties, close)
-    return rewritten(inlined(schema, where), *rules)
+    return rewritten(inlined(schema, where, allowance), *rules)
 
 
 def _can_be_said(schema: Schema) -> bool:

@@ -15,8 +15,16 @@ from llm_gateway.adapters.anthropic.reply import arguments_of, call_made, finish
 from llm_gateway.adapters.anthropic.usage import Counter
 from llm_gateway.adapters.contract import Call
 from llm_gateway.adapters.translating import count_in, object_in, text_in
+from llm_gateway.errors import UpstreamInvalidResponse
+from llm_gateway.memory import MAX_CHARACTERS
 
 type JSONObject = dict[str, Any]
+
+MAX_BLOCKS = 10_000
+"""Of one answer; models make some dozens."""
+
+PIECE_SIZE = 64
+"""Bytes that a string takes, however short it is."""
 
 
 @dataclass(slots=True)
@@ -37,6 +45,10 @@ class Stream:
     counter: Counter = field(default_factory=Counter)
     over: bool = False
     _blocks: dict[int, JSONObject] = field(default_factory=dict)
+    _pieces: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    """What the deltas add to the blocks, by the key that grows: joined at the end."""
+    _length: int = 0
+    """Characters of all of it, and what each piece takes besides."""
     _open: dict[int, _Open] = field(default_factory=dict)
 
     def read(self, event: JSONObject) -> None:
@@ -55,6 +67,10 @@ class Stream:
     def _start_block(self, event: JSONObject) -> None:
         index, block = count_in(event, "index"), dict(object_in(event, "content_block"))
         self._blocks[index] = block
+        if len(self._blocks) > MAX_BLOCKS:
+            raise UpstreamInvalidResponse(
+                f"The provider's answer has more than {MAX_BLOCKS} blocks."
+            )
         if block.get("type") == "tool_use":
             made = call_made(self.call, self.names, block, len(self._open), "")
             self._open[index] = _Open(self.chunks.call(0, made))
@@ -63,12 +79,19 @@ class Stream:
 
     def _delta(self, event: JSONObject) -> None:
         index, delta = count_in(event, "index"), object_in(event, "delta")
-        for key in _GROWING.get(text_in(delta, "type"), ()):
-            block = self._blocks.setdefault(index, {})
-            block[key] = text_in(block, key) + text_in(delta, key)
+        if (key := _GROWING.get(text_in(delta, "type"))) is not None:
+            self._grow(index, key, text_in(delta, key))
         self.chunks.text(0, text_in(delta, "text"))
         self.chunks.reasoning(0, text_in(delta, "thinking"))
         self._arguments(index, text_in(delta, "partial_json"))
+
+    def _grow(self, index: int, key: str, piece: str) -> None:
+        self._length += len(piece) + PIECE_SIZE
+        if self._length > MAX_CHARACTERS:
+            # Nothing so long is remembered.
+            self._pieces.clear()
+        elif index in self._blocks:
+            self._pieces.setdefault((index, key), []).append(piece)
 
     def _arguments(self, index: int, piece: str) -> None:
         call = self._open.get(index)
@@ -96,7 +119,12 @@ class Stream:
     def _end(self, ended: JSONObject) -> None:
         for index in self._open:
             self._complete(index)
-        keep(self.call, [block for _, block in sorted(self._blocks.items())])
+        for (index, key), pieces in self._pieces.items():
+            block = self._blocks[index]
+            block[key] = text_in(block, key) + "".join(pieces)
+        self._pieces.clear()
+        if self._length <= MAX_CHARACTERS:
+            keep(self.call, [block for _, block in sorted(self._blocks.items())])
         self.chunks.end(0, finish_of(ended))
 
     def _finish(self, _event: JSONObject) -> None:
@@ -108,12 +136,12 @@ class Stream:
         self.chunks.tokens = self.counter.tokens()
 
 
-_GROWING: Mapping[str, tuple[str, ...]] = {
-    "text_delta": ("text",),
-    "thinking_delta": ("thinking",),
-    "signature_delta": ("signature",),
+_GROWING: Mapping[str, str] = {
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+    "signature_delta": "signature",
 }
-"""What each kind of delta adds to its block."""
+"""What each kind of delta adds to in its block."""
 
 _EVENTS: Mapping[str, Callable[[Stream, JSONObject], None]] = {
     "message_start": Stream._start,

@@ -73,19 +73,20 @@ def _tool(tool: Tool) -> JSONObject:
 
 def _input_schema(tool: Tool) -> JSONObject:
     where = f"{tool.where}.parameters"
-    schema = {**_NO_ARGUMENTS, **_in_one(tool.parameters or {}, where)}
+    schema = {**_NO_ARGUMENTS, **_in_one(tool, where)}
     if schema["type"] != "object":
         raise faults.invalid_value(f"{where}.type", "'object'")
     place = f"{where}.properties"
     if not all(_KEY.fullmatch(key) for key in faults.mapping(schema["properties"], place)):
         raise unsupported(place, "names have up to 64 letters, digits, '_', '.' and '-'")
-    return closed(schema, where) if tool.strict else schema
+    return closed(schema, where, tool.allowance) if tool.strict else schema
 
 
-def _in_one(schema: Schema, where: str) -> Schema:
-    """The schema as one: there are no alternatives to all the parameters, nor parts of them."""
+def _in_one(tool: Tool, where: str) -> Schema:
+    """Its schema as one: there are no alternatives to all the parameters, nor parts of them."""
+    schema = tool.parameters or {}
     if "allOf" in schema:
-        schema = merged_all_of(inlined(schema, where))
+        schema = merged_all_of(inlined(schema, where, tool.allowance))
     for word in _ALTERNATIVES:
         if word in schema:
             raise unsupported(f"{where}.{word}", "parameters are one object")
@@ -95,7 +96,8 @@ def _in_one(schema: Schema, where: str) -> Schema:
 def _offered(tools: Sequence[Tool], choice: ToolChoice | None) -> Sequence[Tool]:
     if choice is None or not choice.names or _is_one(choice):
         return tools
-    return [tool for tool in tools if tool.name in choice.names]
+    names = frozenset(choice.names)
+    return [tool for tool in tools if tool.name in names]
 
 
 def _choice(choice: ToolChoice | None, *, alone: bool) -> JSONObject:

@@ -86,6 +86,8 @@ class _Turns:
     turns: list[Block] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     """All ids so far."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Of each of the client's ids that came again, the last number that was put to it."""
     waiting: dict[str, Block] = field(default_factory=dict)
     """The results of the last answer's calls, by the client's ids, still without content."""
     left: int = 0
@@ -143,9 +145,9 @@ class _Turns:
 
     def _free_id(self, id: str) -> str:
         """An id not taken yet: there are providers that count from 0 in each answer."""
-        free, number = call_id(id), 1
+        free = call_id(id)
         while free in self.taken:
-            number += 1
+            number = self.numbers[id] = self.numbers.get(id, 1) + 1
             free = call_id(f"{id}-{number}")
         self.taken.add(free)
         return free

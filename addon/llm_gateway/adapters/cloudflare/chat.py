@@ -13,7 +13,7 @@ from llm_gateway.adapters.cloudflare.fields import FIELDS
 from llm_gateway.adapters.cloudflare.reply import read_result
 from llm_gateway.adapters.cloudflare.request import chat_body, max_tokens_of
 from llm_gateway.adapters.cloudflare.stream import StreamReader
-from llm_gateway.adapters.contract import Call
+from llm_gateway.adapters.contract import Call, in_path
 from llm_gateway.adapters.fields import Fields
 from llm_gateway.adapters.translating import TranslatingAdapter
 from llm_gateway.errors import UpstreamError
@@ -36,7 +36,7 @@ class NativeAdapter(TranslatingAdapter):
         self.dropped = tuple(fields.dropped)
         return call.site.request(
             "POST",
-            f"/run/{call.model}",
+            f"/run/{in_path(call.model)}",
             call.label,
             body=orjson.dumps(body),
             accept=EVENT_STREAM if "stream" in body else JSON,

@@ -14,7 +14,7 @@ import orjson
 from llm_gateway.adapters.cloudflare.failures import error_in, failure_in, failure_of
 from llm_gateway.adapters.cloudflare.fields import IMAGE_FIELDS
 from llm_gateway.adapters.cloudflare.tools import as_text
-from llm_gateway.adapters.contract import ImageAdapter, Steps, Whole
+from llm_gateway.adapters.contract import ImageAdapter, Steps, Whole, in_path
 from llm_gateway.adapters.conversation import integer_of
 from llm_gateway.adapters.fields import Fate, Fields, dropped
 from llm_gateway.adapters.images import (
@@ -78,7 +78,7 @@ class NativeImages(ImageAdapter):
             content_type, body = JSON, orjson.dumps(wanted)
         return self.call.site.request(
             "POST",
-            f"/run/{self.call.model}",
+            f"/run/{in_path(self.call.model)}",
             self.call.label,
             body=body,
             content_type=content_type,

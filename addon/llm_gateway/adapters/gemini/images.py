@@ -9,7 +9,7 @@ from typing import Any, override
 
 import orjson
 
-from llm_gateway.adapters.contract import ImageAdapter, Steps, Whole
+from llm_gateway.adapters.contract import ImageAdapter, Steps, Whole, in_path
 from llm_gateway.adapters.failures import MAX_MESSAGE, error_object, redact
 from llm_gateway.adapters.fields import Fields, unsupported
 from llm_gateway.adapters.gemini.failures import failure_of, raise_error_in
@@ -65,7 +65,7 @@ class GeminiImageAdapter(ImageAdapter):
             "contents": [{"role": "user", "parts": [{"text": call.prompt}]}],
             "generationConfig": config,
         }
-        path = f"/models/{model}:generateContent"
+        path = f"/models/{in_path(model)}:generateContent"
         return call.site.request("POST", path, call.label, body=orjson.dumps(content))
 
     def _reply(self, answer: Whole) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway import faults
-from llm_gateway.adapters.contract import Call
+from llm_gateway.adapters.contract import Call, in_path
 from llm_gateway.adapters.conversation import (
     Conversation,
     JSONFormat,
@@ -27,7 +27,7 @@ _SEEDS = 2**31
 def chat_path(call: Call) -> str:
     """Where the request goes."""
     method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
-    return f"/models/{bare_name(call.model)}:{method}"
+    return f"/models/{in_path(bare_name(call.model))}:{method}"
 
 
 def chat_body(call: Call, fields: Fields) -> dict[str, Any]:
@@ -132,7 +132,8 @@ def _format(json: JSONFormat | None, family: Family, *, called: bool) -> dict[st
 
 
 def _described(json: JSONFormat) -> dict[str, Any]:
-    schema = json_schema(json.schema or {}, "response_format.json_schema.schema")
+    where = "response_format.json_schema.schema"
+    schema = json_schema(json.schema or {}, where, json.allowance)
     if not json.description:
         return schema
     own = schema.get("description")

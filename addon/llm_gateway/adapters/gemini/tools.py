@@ -6,6 +6,7 @@ Source: https://ai.google.dev/api/caching#Tool
 from collections.abc import Sequence
 from typing import Any
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.conversation import Tool, ToolChoice
 from llm_gateway.adapters.gemini.names import sent_name
 from llm_gateway.adapters.schemas import (
@@ -24,7 +25,8 @@ def declarations(tools: Sequence[Tool], choice: ToolChoice | None) -> list[dict[
     """The functions to be declared. Raises RequestError (400) for references that lead nowhere."""
     if choice is not None and choice.mode == "auto" and choice.names:
         # Names may only be listed where one of them has to be called.
-        tools = [tool for tool in tools if tool.name in choice.names]
+        names = frozenset(choice.names)
+        tools = [tool for tool in tools if tool.name in names]
     return [_declaration(tool) for tool in tools]
 
 
@@ -38,7 +40,7 @@ def tool_config(choice: ToolChoice) -> dict[str, Any]:
     return {"functionCallingConfig": config}
 
 
-def json_schema(schema: Schema, where: str) -> Schema:
+def json_schema(schema: Schema, where: str, allowance: Allowance) -> Schema:
     """A client's schema as Gemini reads JSON Schema.
 
     It is sent in the fields that take JSON Schema, ``parametersJsonSchema`` and
@@ -51,7 +53,7 @@ def json_schema(schema: Schema, where: str) -> Schema:
     Raises RequestError (400) that names ``where`` for references that lead nowhere.
     """
     rules = (merged_all_of, const_as_enum, without("$schema"), _without_empty_properties)
-    return rewritten(inlined(schema, where), *rules)
+    return rewritten(inlined(schema, where, allowance), *rules)
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def _declaration(tool: Tool) -> dict[str, Any]:
     if tool.description:
         declaration["description"] = tool.description
     if tool.parameters:
-        schema = json_schema(tool.parameters, f"{tool.where}.parameters")
+        schema = json_schema(tool.parameters, f"{tool.where}.parameters", tool.allowance)
         if not _takes_nothing(schema):
             declaration["parametersJsonSchema"] = schema
     return declaration

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.contract import Call
 from llm_gateway.adapters.conversation import (
     AssistantMessage,
@@ -25,7 +24,6 @@ from llm_gateway.adapters.conversation import (
 from llm_gateway.adapters.fields import Fields, unsupported
 from llm_gateway.adapters.gemini.names import sent_name
 from llm_gateway.adapters.gemini.signatures import UNKNOWN, signature_of
-from llm_gateway.nesting import too_deep
 
 type Parts = list[dict[str, Any]]
 
@@ -72,7 +70,8 @@ def contents(
         if isinstance(message, ToolMessage):
             results[message.call_id] = message
             if len(results) == len(calls):
-                turns.add_results([_function_response(results[made.id]) for made in calls])
+                answers = (results[made.id] for made in calls)
+                turns.add_results([_function_response(each, fields.allowance) for each in answers])
             continue
         if isinstance(message, UserMessage):
             turns.add("user", list(_user_parts(message, fields)))
@@ -164,22 +163,22 @@ def _calls(
         yield {**part, "thoughtSignature": signature} if signature else part
 
 
-def _function_response(message: ToolMessage) -> dict[str, Any]:
+def _function_response(message: ToolMessage, allowance: Allowance) -> dict[str, Any]:
     response = {
         "id": message.call_id,
         "name": sent_name(message.name),
-        "response": _result(message.text),
+        "response": _result(message.text, allowance),
     }
     return {"functionResponse": response}
 
 
-def _result(text: str) -> Mapping[str, Any]:
+def _result(text: str, allowance: Allowance) -> Mapping[str, Any]:
     """A tool's result, which has to be an object: the one it is in JSON, if nothing is lost."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = allowance.read(text)
+    except ValueError:
         value = None
-    if isinstance(value, dict) and not too_deep(text.encode(), value) and _is_exact(value):
+    if isinstance(value, dict) and _is_exact(value):
         return value
     return {"result": text}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.contract import Call
 from llm_gateway.adapters.conversation import (
     AssistantMessage,
@@ -51,6 +52,7 @@ def _system(conversation: Conversation) -> Iterator[dict[str, Any]]:
 def _turns(
     call: Call, messages: Sequence[Message], files: Mapping[Key, str]
 ) -> Iterator[dict[str, Any]]:
+    allowance = Allowance()
     for index, message in enumerate(messages, 1):
         if isinstance(message, UserMessage):
             yield _user(message, files)
@@ -58,7 +60,7 @@ def _turns(
             # Each of them is answered right after them, in whatever order.
             answers = messages[index : index + len(message.calls)]
             results = {each.call_id: each.text for each in answers if isinstance(each, ToolMessage)}
-            yield from _calls(call, message, results)
+            yield from _calls(call, message, results, allowance)
         elif isinstance(message, AssistantMessage):
             yield {"role": "assistant", "content": joined(message.parts, _LINE)}
 
@@ -71,7 +73,7 @@ def _user(message: UserMessage, files: Mapping[Key, str]) -> dict[str, Any]:
 
 
 def _calls(
-    call: Call, message: AssistantMessage, results: Mapping[str, str]
+    call: Call, message: AssistantMessage, results: Mapping[str, str], allowance: Allowance
 ) -> Iterator[dict[str, Any]]:
     content = joined(message.parts, _LINE)
     for made in message.calls:
@@ -83,15 +85,16 @@ def _calls(
             "function_call": {"name": name, "arguments": made.arguments},
             **({} if state is None else {"functions_state_id": state}),
         }
-        yield {"role": "function", "name": name, "content": _object(results[made.id])}
+        content = _object(results[made.id], allowance)
+        yield {"role": "function", "name": name, "content": content}
         content = ""
 
 
-def _object(result: str) -> str:
+def _object(result: str, allowance: Allowance) -> str:
     """A function's result as a JSON object: as it is if it is one, or else as ``result`` in one."""
     try:
-        value = orjson.loads(result)
-    except orjson.JSONDecodeError:
+        value = allowance.read(result)
+    except ValueError:
         return orjson.dumps({"result": result}).decode()
     # The text itself, not the value: what is written twice may be written differently.
     return result if isinstance(value, dict) else f'{{"result":{result}}}'

@@ -84,13 +84,15 @@ def _effort(effort: object) -> str | None:
 def _functions(conversation: Conversation) -> dict[str, Any]:
     choice = conversation.tool_choice
     # A named one is named, see below; of several that are allowed, the others are not mentioned.
-    names = choice.names if choice is not None and not _is_named(choice) else ()
+    allowed = choice.names if choice is not None and not _is_named(choice) else ()
+    names = frozenset(allowed)
     tools = [tool for tool in conversation.tools if not names or tool.name in names]
     return {"functions": [_function(tool) for tool in tools]} if tools else {}
 
 
 def _function(tool: Tool) -> dict[str, Any]:
-    parameters, note = parameters_of(tool.parameters, f"{tool.where}.parameters")
+    where = f"{tool.where}.parameters"
+    parameters, note = parameters_of(tool.parameters, where, tool.allowance)
     description = " ".join(filter(None, (tool.description, note)))
     return {
         "name": function_name(tool.name),

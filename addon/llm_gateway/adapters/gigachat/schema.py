@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from llm_gateway import faults
+from llm_gateway.adapters.allowance import Allowance
 from llm_gateway.adapters.schemas import (
     Schema,
     both,
@@ -42,7 +43,9 @@ _MEANINGLESS = {
 """Keywords that say nothing of a value."""
 
 
-def parameters_of(schema: Schema | None, where: str) -> tuple[dict[str, Any], str]:
+def parameters_of(
+    schema: Schema | None, where: str, allowance: Allowance
+) -> tuple[dict[str, Any], str]:
     """The schema of a function's parameters, and what it says that is for the description.
 
     Raises RequestError (400) that names ``where`` for a schema of something else than an object,
@@ -50,16 +53,15 @@ def parameters_of(schema: Schema | None, where: str) -> tuple[dict[str, Any], st
     """
     if not schema:
         return {"type": "object", "properties": {}}, ""
-    root = rewritten(
-        inlined(schema, where), merged_all_of, const_as_enum, one_of_as_any_of, null_as_nullable
-    )
+    plain = inlined(schema, where, allowance)
+    root = rewritten(plain, merged_all_of, const_as_enum, one_of_as_any_of, null_as_nullable)
     root = required_are_properties({"type": "object", **root})
     if root["type"] != "object":
         raise faults.invalid_value(f"{where}.type", "'object'")
     required = root.pop("required", None)
-    plain = _plain(root)
-    parameters = {"type": "object", "properties": plain["properties"]}
-    return parameters | ({"required": required} if required else {}), plain.get("description", "")
+    said = _plain(root)
+    parameters = {"type": "object", "properties": said["properties"]}
+    return parameters | ({"required": required} if required else {}), said.get("description", "")
 
 
 def _plain(schema: Schema) -> Schema:

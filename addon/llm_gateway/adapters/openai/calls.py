@@ -52,9 +52,9 @@ class Calls:
         self._latest: dict[int, int] = {}
         """Of each index that is a number, the call that came under it last."""
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self._begun)
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._begun)
 
     def take(self, piece: dict[str, Any]) -> bool:
         """Tidy a piece of a call; whether it was changed."""

@@ -6,12 +6,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from llm_gateway.adapters.contract import Listed, ModelsLister, Site, Steps, Whole
 from llm_gateway.adapters.failures import error_object
 from llm_gateway.adapters.openai.failures import classify
-from llm_gateway.adapters.translating import object_in, objects, text_in
+from llm_gateway.adapters.translating import object_in, objects, read_json, text_in
 from llm_gateway.config import Capability
 from llm_gateway.errors import UpstreamInvalidResponse
 from llm_gateway.wire import Label
@@ -40,12 +38,7 @@ def _models(answer: Whole) -> list[dict[str, Any]]:
     """The objects of a list, which is bare or under ``data``."""
     if answer.status != HTTPStatus.OK:
         raise classify(answer.status, answer.headers, error_object(answer.body))
-    try:
-        reply = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise UpstreamInvalidResponse(
-            "The provider's list of models is not valid JSON.", detail=str(error)
-        ) from error
+    reply, _ = read_json(answer.body, "The provider's list of models")
     models = reply.get("data") if isinstance(reply, dict) else reply
     if not isinstance(models, list):
         raise UpstreamInvalidResponse("The provider's list of models is none.")

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm_gateway.adapters.fields import Fate, Fields
 from llm_gateway.adapters.openai.dialects import Dialect
+from llm_gateway.errors import shown
 
 type JSONObject = dict[str, Any]
 
@@ -127,7 +128,7 @@ class _Deeper:
         elif key == "refusal" and value and not message.get("content") and self._unknown(pattern):
             # What the model refused with is all that it said.
             sent["content"] = value
-        elif self._takes(pattern, f"{where}.{key}", None if value == "" else value):
+        elif self._takes(pattern, f"{where}.{shown(key)}", None if value == "" else value):
             # What is renamed may have come under this name before.
             sent[key] = value or sent.get(key, value)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from llm_gateway.adapters.answers import check_calls, check_choice
 from llm_gateway.adapters.openai.calls import Calls
 from llm_gateway.adapters.openai.dialects import Dialect
 from llm_gateway.adapters.openai.reasons import finish_reason
@@ -35,6 +36,8 @@ class Stream:
         self._finished: set[int] = set()
         self._roles: set[int] = set()
         self._calls: defaultdict[int, Calls] = defaultdict(partial(Calls, ids))
+        self._called = 0
+        """How many tool calls there are in all choices."""
         self._last: bytes | Mapping[str, Any] | None = None
         """The chunk with the usage, or one to make it of."""
 
@@ -82,7 +85,9 @@ class Stream:
         index = choice.get("index")
         if type(index) is not int:
             index = 0
-        self._begun.add(index)
+        if index not in self._begun:
+            check_choice(index)
+            self._begun.add(index)
         delta = choice.get("delta")
         changed = isinstance(delta, dict) and self._tidy_delta(index, delta)
         given = choice.get("finish_reason")
@@ -123,9 +128,15 @@ class Stream:
             del delta["role"]
             changed = True
         changed |= tidy_text(delta)
-        if "tool_calls" in delta:
-            for piece in objects(delta["tool_calls"]):
-                changed |= self._calls[index].take(piece)
+        if "tool_calls" in delta and (pieces := objects(delta["tool_calls"])):
+            changed |= self._tidy_calls(self._calls[index], pieces)
+        return changed
+
+    def _tidy_calls(self, calls: Calls, pieces: list[dict[str, Any]]) -> bool:
+        before = len(calls)
+        changed = any([calls.take(piece) for piece in pieces])
+        self._called += len(calls) - before
+        check_calls(self._called)
         return changed
 
     def _count(self, chunk: dict[str, Any], data: bytes, changed: bool) -> list[bytes]:
