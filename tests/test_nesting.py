@@ -29,6 +29,18 @@ def test_too_deep_is_more_than_the_limit(
     assert too_deep(text, orjson.loads(text)) is expected
 
 
+def test_the_limit_may_be_lower() -> None:
+    assert too_deep(b"[[[]]]", [[[]]], 2)
+    assert not too_deep(b"[[[]]]", [[[]]], 3)
+
+
+def test_long_texts_are_judged_alike() -> None:
+    padding = "x" * 100_000
+    for levels, expected in ((MAX_DEPTH, False), (MAX_DEPTH + 1, True)):
+        text = nested(levels, ARRAYS, f'"{padding}"')
+        assert too_deep(text, orjson.loads(text)) is expected
+
+
 def test_objects_in_arrays_count_as_two_levels() -> None:
     half = MAX_DEPTH // 2
     for levels, expected in ((half, False), (half + 1, True)):

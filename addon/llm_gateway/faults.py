@@ -3,8 +3,8 @@
 A place is written as OpenAI writes it, ``messages[2].content[0].image_url.url``.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal
 
 from llm_gateway.errors import RequestError
 
@@ -34,6 +34,53 @@ def invalid_value(where: str, expected: str) -> RequestError:
     return RequestError(
         400, f"Invalid value for '{where}': expected {expected}.", code="invalid_value", param=where
     )
+
+
+def in_range(
+    value: float,
+    where: str,
+    kind: Literal["integer", "decimal"],
+    least: float | None,
+    most: float | None,
+) -> None:
+    """Raises RequestError (400) for a number below ``least`` or above ``most``; None: no bound."""
+    if least is not None and value < least:
+        beyond, sign, bound = "below_min", ">=", least
+    elif most is not None and value > most:
+        beyond, sign, bound = "above_max", "<=", most
+    else:
+        return
+    said = "below minimum" if beyond == "below_min" else "above maximum"
+    raise RequestError(
+        400,
+        f"Invalid '{where}': {kind} {said} value. "
+        f"Expected a value {sign} {bound}, but got {value} instead.",
+        code=f"{kind}_{beyond}_value",
+        param=where,
+    )
+
+
+def empty_array(where: str) -> RequestError:
+    """An array that must have something in it."""
+    return RequestError(
+        400,
+        f"Invalid '{where}': empty array. Expected an array with minimum length 1, "
+        "but got an empty array instead.",
+        code="empty_array",
+        param=where,
+    )
+
+
+def at_most(values: Collection[Any], where: str, most: int) -> None:
+    """Raises RequestError (400) for an array that is longer than its bound of the same name."""
+    if len(values) > most:
+        raise RequestError(
+            400,
+            f"Invalid '{where}': array too long. Expected an array with maximum length {most} "
+            f"(gateway.bounds.{where}), but got an array with length {len(values)} instead.",
+            code="array_above_max_length",
+            param=where,
+        )
 
 
 def required(fields: Mapping[str, Any], name: str, where: str | None = None) -> Any:

@@ -89,10 +89,10 @@ def test_a_body_that_is_no_object_is_refused(body: object, code: str | None, pic
 @pytest.mark.parametrize(
     ("n", "code"),
     [
-        (0, "invalid_value"),
-        (-1, "invalid_value"),
-        (11, "invalid_value"),
-        (2**40, "invalid_value"),
+        (0, "integer_below_min_value"),
+        (-1, "integer_below_min_value"),
+        (11, "integer_above_max_value"),
+        (2**40, "integer_above_max_value"),
         (True, "invalid_type"),
         (False, "invalid_type"),
         ("2", "invalid_type"),

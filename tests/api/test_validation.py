@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway.api.validation import parse_chat
+from llm_gateway.config import Bounds
 from llm_gateway.errors import INVALID_REQUEST, RequestError
 from support.fakes import chat_body
 
@@ -151,15 +152,15 @@ def test_a_stream_flag_of_another_type_is_refused(stream: object) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"messages": [{"role": "foo"}]},
-        {"messages": [{"role": "user", "content": 5}]},
+        {"messages": [{"role": "user"}]},
         {"messages": [{"role": "user", "content": [{"type": "junk"}]}]},
         {"stream_options": {"include_usage": True}},
-        {"n": -1, "temperature": "hot", "max_tokens": 1.5},
-        {"tools": "junk", "response_format": 7},
-        {"logit_bias": {str(i): 1 for i in range(1000)}},
+        {"temperature": 5, "top_k": "all", "logprobs": 5, "user": 7},
+        {"tools": [{"type": "junk"}], "response_format": {"type": "junk"}},
+        {"logit_bias": {str(i): 1 for i in range(100_000)}},
+        {"stop": ["a", "b", "c", "d", "e"]},
         {"model": "../../x\r\nX: 1"},
-        {"unknown_to_us": True},
+        {"unknown_to_us": True, "api_base": "http://evil.invalid"},
     ],
 )
 def test_what_the_gateway_does_not_use_is_the_provider_s_to_judge(
@@ -169,9 +170,26 @@ def test_what_the_gateway_does_not_use_is_the_provider_s_to_judge(
     assert parse_chat(json.dumps(body).encode()).body == body
 
 
-def test_many_messages_are_no_trouble() -> None:
-    body = chat_body(messages=[{"role": "user", "content": "a"}] * 100_000)
-    assert len(parse_chat(json.dumps(body).encode()).body["messages"]) == 100_000
+ENTRIES: dict[str, Any] = {
+    "messages": {"role": "user", "content": "a"},
+    "tools": {"type": "function"},
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_lists_have_a_bound_that_the_configuration_sets(name: str) -> None:
+    two, three = ({**chat_body(), name: [ENTRIES[name]] * number} for number in (2, 3))
+    bounds = Bounds(messages=2, tools=2)
+    assert parse_chat(json.dumps(two).encode(), bounds).body == two
+    with pytest.raises(RequestError, match=rf"maximum length 2 .*bounds\.{name}") as caught:
+        parse_chat(json.dumps(three).encode(), bounds)
+    assert (caught.value.code, caught.value.param) == ("array_above_max_length", name)
+
+
+def test_ten_thousand_messages_are_no_trouble() -> None:
+    messages = [{"role": "user", "content": "a"}] * 10_000
+    assert parse_chat(json.dumps(chat_body(messages=messages)).encode()).body["messages"]
+    assert refusal(chat_body(messages=[*messages, messages[0]]))[0] == "array_above_max_length"
 
 
 @pytest.mark.parametrize("where", ["model", "role", "message", "syntax"])

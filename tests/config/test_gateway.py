@@ -170,7 +170,7 @@ def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
         (
             "token: x",
             "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, passthrough, "
-            "deadline, max_attempts, keepalive, drain, max_request_bytes, mask; "
+            "deadline, max_attempts, keepalive, drain, max_request_bytes, mask, bounds; "
             "did you mean 'tokens'?",
         ),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llm_gateway.config import (
+    Bounds,
     BreakerPolicy,
     Gateway,
     Http,
@@ -17,6 +18,7 @@ from llm_gateway.config import (
     ThrottlePolicy,
     Windows,
 )
+from llm_gateway.config.bounds import bounds
 from llm_gateway.config.cursor import Cursor, Reader, Report
 from llm_gateway.config.gateway import gateway
 from llm_gateway.config.http import http
@@ -44,6 +46,7 @@ def table(heading: str) -> dict[str, str | None]:
     ("heading", "keys"),
     [
         ("### `gateway`", {field.name for field in fields(Gateway)}),
+        ("| `bounds` key", {field.name for field in fields(Bounds)}),
         ("### `routing`", {field.name for field in fields(Routing)}),
         ("| `http` key", {field.name for field in fields(Http)}),
         ("### `models`", {field.name for field in fields(Model)}),
@@ -61,6 +64,7 @@ def test_every_key_is_described(heading: str, keys: set[str]) -> None:
     ("heading", "read", "default"),
     [
         ("### `gateway`", gateway, Gateway()),
+        ("| `bounds` key", bounds, Bounds()),
         ("| `http` key", http, Http()),
         ("**`retry`**", partial(retry, DEFAULTS.retry), DEFAULTS.retry),
         ("**`breaker`**", partial(breaker, DEFAULTS.breaker), DEFAULTS.breaker),

@@ -60,7 +60,7 @@ for _name in ("start", "whole"):
     break_at(StreamSink, _name, lambda sink, *_: asked_by_header("sink", sink._exchange.flow))
 break_at(StreamSink, "write", lambda sink, data: b"break-write" in data)
 break_at(Upload, "__call__", lambda _, data: b"break-upload" in data)
-break_at(api, "parse_chat", lambda body: b"break-validation" in body)
+break_at(api, "parse_chat", lambda body, *_: b"break-validation" in body)
 break_at(Dispatcher, "chat", lambda _, request, *__: "break-dispatch" in str(request.body))
 break_at(OpenAIAdapter, "encode", lambda self: "break-encode" in str(self.call.body))
 break_at(OpenAIAdapter, "feed", lambda _, event: b"break-feed#2" in event.data)

@@ -11,30 +11,32 @@ import orjson
 
 from llm_gateway import faults
 from llm_gateway.adapters.images import media_type_of
-from llm_gateway.api.validation import parse_object
+from llm_gateway.api import fields
+from llm_gateway.api.body import parse_object
 from llm_gateway.attempt import Reply
+from llm_gateway.config import Bounds
 from llm_gateway.dispatch import ImageRequest
 from llm_gateway.errors import UpstreamInvalidResponse
 from llm_gateway.wire import JSON
 
 MAX_PICTURES = 10
 _ANY = (None, "", "all")
+_SETTINGS = {"n": fields.integer(1, MAX_PICTURES)}
 
 
-def parse_images(body: bytes) -> ImageRequest:
+def parse_images(body: bytes, bounds: Bounds = Bounds()) -> ImageRequest:
     """The request in the body of ``/images/generations``. Raises RequestError (400)."""
-    request = parse_object(body)
+    request = parse_object(body, bounds)
     faults.filled(faults.required(request, "prompt"), "prompt")
-    if request.get("n") is not None and not 1 <= faults.integer(request["n"], "n") <= MAX_PICTURES:
-        raise faults.invalid_value("n", f"an integer from 1 to {MAX_PICTURES}")
+    fields.check(request, _SETTINGS)
     model = request.get("model")
     name = None if model is None else faults.filled(model, "model")
     return ImageRequest(request, name, len(body))
 
 
-def parse_picture(body: bytes) -> ImageRequest:
+def parse_picture(body: bytes, bounds: Bounds = Bounds()) -> ImageRequest:
     """The request in the body of ``/image``. Raises RequestError (400)."""
-    request = parse_object(body)
+    request = parse_object(body, bounds)
     rest = {k: v for k, v in request.items() if k not in {"inputs", "n", "response_format"}}
     if not request.get("prompt") and "inputs" in request:
         rest["prompt"] = faults.filled(request["inputs"], "inputs")

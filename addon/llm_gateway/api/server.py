@@ -122,16 +122,16 @@ class Api:
             case Endpoint.CHAT:
                 return await self._chat(request, runtime, trace, keepalive)
             case Endpoint.IMAGES:
-                asked = parse_images(request.body)
+                asked = parse_images(request.body, runtime.config.gateway.bounds)
                 return images_reply(asked, await dispatcher.images(asked, trace, manner))
             case Endpoint.PICTURE:
-                picture = parse_picture(request.body)
+                picture = parse_picture(request.body, runtime.config.gateway.bounds)
                 return picture_reply(await dispatcher.images(picture, trace, manner))
 
     async def _chat(
         self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
     ) -> Reply:
-        asked = parse_chat(request.body)
+        asked = parse_chat(request.body, runtime.config.gateway.bounds)
         trace.stream = asked.stream
         if not asked.stream:
             return await runtime.dispatcher.chat(asked, trace, request.manner)

@@ -4,6 +4,7 @@ from llm_gateway.config.loader import DEMO_SOURCE, demo, load
 from llm_gateway.config.values import (
     BREAKER_MINUTE,
     BREAKER_NONE,
+    Bounds,
     BreakerPolicy,
     Capability,
     Config,
@@ -31,6 +32,7 @@ __all__ = [
     "BREAKER_MINUTE",
     "BREAKER_NONE",
     "DEMO_SOURCE",
+    "Bounds",
     "BreakerPolicy",
     "Capability",
     "Config",

@@ -3,6 +3,7 @@
 import re
 
 from llm_gateway.config import scalars
+from llm_gateway.config.bounds import bounds
 from llm_gateway.config.cursor import Cursor, Invalid, plain, scalar
 from llm_gateway.config.hosts import virtual_host
 from llm_gateway.config.nodes import ScalarNode
@@ -26,6 +27,7 @@ def gateway(cursor: Cursor) -> Gateway:
             "drain": scalar(scalars.duration),
             "max_request_bytes": scalar(scalars.size_in_bytes),
             "mask": _patterns,
+            "bounds": bounds,
         }
     )
     if "tokens" not in cursor.entries():

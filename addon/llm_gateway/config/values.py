@@ -46,12 +46,42 @@ class FallbackOn(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one client may ask of us at most, honest or not. Times in seconds.
+
+    A head is the request line and the fields; `header_bytes` bounds it whole, `path_bytes` the
+    target in it. It has `head_time` to arrive, a body `body_time` and a second more for each
+    `body_rate` bytes. A connection with no request on it is closed after `idle`.
+    `connections` and those `per_address` are open at a time, `streams` on each of them over HTTP/2.
+    A token has `concurrent` requests under way. A body is nested `depth` levels deep and has
+    `values` JSON values, `messages` and `tools`.
+    """
+
+    headers: int = 200
+    header_bytes: int = 64 * 1024
+    path_bytes: int = 8 * 1024
+    head_time: float = 30.0
+    body_time: float = 60.0
+    body_rate: int = 16 * 1024
+    idle: float = 90.0
+    connections: int = 10_000
+    per_address: int = 2_000
+    streams: int = 100
+    concurrent: int = 1_000
+    depth: int = 128
+    values: int = 1_000_000
+    messages: int = 10_000
+    tools: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """The front door. `virtual_hosts` are lower-case, IPv6 in brackets. Times in seconds.
 
     `deadline` bounds an exchange up to its commit, `max_attempts` its calls to providers.
     `keepalive` is the longest silence of a stream that has not begun, `drain` how long streams may
-    go on after the gateway was told to stop. What `mask` matches is shown nowhere.
+    go on after the gateway was told to stop. What `mask` matches is shown nowhere. `bounds` hold
+    for every client.
     """
 
     virtual_hosts: tuple[str, ...] = ("ai.localhost", "localhost", "127.0.0.1", "[::1]")
@@ -63,6 +93,7 @@ class Gateway:
     drain: float = 30.0
     max_request_bytes: int = 32 * 1024 * 1024
     mask: tuple[re.Pattern[str], ...] = ()
+    bounds: Bounds = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
