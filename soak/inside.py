@@ -74,12 +74,12 @@ def _held(gateway: Any) -> Counter[str]:
     """Everything that is nothing at rest."""
     engine = gateway._engine
     held: Counter[str] = Counter()
-    for name, provider in engine._gatekeeper._providers.items():
+    for name, provider in engine._kept.gatekeeper._providers.items():
         held[f"{name} running"] = provider.throttle.running
         held[f"{name} waiting"] = provider.throttle.waiting
         held[f"{name} given"] = provider.throttle._given
         held[f"{name} probe"] = _has_probe(provider.breaker)
-    for label, gate in engine._gatekeeper._gates.items():
+    for label, gate in engine._kept.gatekeeper._gates.items():
         held[f"{label} probe"] = _has_probe(gate.breaker)
     held["requests"] = engine.current._users
     held["exchanges"] = len(gateway._draining._limits)
@@ -93,7 +93,7 @@ def _has_probe(breaker: Any) -> bool:
 
 
 def _longest_rest(gateway: Any) -> float:
-    gates = gateway._engine._gatekeeper._gates.values()
+    gates = gateway._engine._kept.gatekeeper._gates.values()
     return max((gate.cooldown.left() for gate in gates), default=0.0)
 
 

@@ -1,5 +1,6 @@
 """The addon's hooks fail closed, and its options are obeyed or refused."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -8,11 +9,14 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions, http
+from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
 from llm_gateway.addon import proxyserver
+from llm_gateway.bridge.http1 import ClientHttp1
 from support.house import House, open_house, start
 
 TOKEN = "canary-client-token"
@@ -29,7 +33,7 @@ class Broken:
     """An entrance or a bridge that fails in every hook."""
 
     def __getattr__(self, name: str) -> Any:
-        def fail(_: object) -> None:
+        def fail(*_: object) -> None:
             raise KeyError(f"made up in {name}")
 
         return fail
@@ -82,7 +86,7 @@ async def test_http_connect_fails_closed(house: House, caplog: pytest.LogCapture
 async def test_server_connect_fails_closed(house: House, caplog: pytest.LogCaptureFixture) -> None:
     break_entrance(house)
     data = ServerConnectionHookData(tflow.tserver_conn(), tflow.tclient_conn())
-    house.addon.server_connect(data)
+    await house.addon.server_connect(data)
     assert data.server.error == "The gateway failed."
     assert "made up in server_connect" in caplog.text
 
@@ -106,6 +110,15 @@ async def test_the_500_of_a_hook_that_failed_before_the_exchange_names_the_flow(
     assert flow.response.headers["x-request-id"] == flow.id
 
 
+async def test_a_client_that_comes_before_the_start_is_over_waits(house: House) -> None:
+    house.configure()
+    waiting = asyncio.ensure_future(house.addon.client_connected(tflow.tclient_conn()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    house.addon.running()
+    await asyncio.wait_for(waiting, 5)
+
+
 async def test_hooks_after_the_end_of_a_flow_or_client_raise_nothing(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +128,22 @@ async def test_hooks_after_the_end_of_a_flow_or_client_raise_nothing(
     house.addon.client_disconnected(tflow.tclient_conn())
     assert "made up in cancel" in caplog.text
     assert "made up in client_gone" in caplog.text
+
+
+async def test_hooks_of_tunnels_raise_nothing(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.configure()
+    addon, tunnel, socket = house.addon, tflow.ttcpflow(), tflow.twebsocketflow()
+    with monkeypatch.context() as patch:
+        patch.setattr(addon, "_connections", Broken())
+        addon.tcp_start(tunnel)
+        addon.tcp_end(tunnel)
+        addon.tcp_error(tunnel)
+        addon.websocket_start(socket)
+        addon.websocket_end(socket)
+    for hook in ("tcp_start", "tcp_end", "tcp_error", "websocket_start", "websocket_end"):
+        assert f"The gateway failed in {hook}." in caplog.text
 
 
 async def test_hooks_before_a_configuration_is_there_fail_closed(
@@ -131,7 +160,7 @@ async def test_hooks_before_a_configuration_is_there_fail_closed(
 async def test_no_connection_is_opened_unless_other_hosts_may_pass(house: House) -> None:
     house.configure()
     data = ServerConnectionHookData(tflow.tserver_conn(), tflow.tclient_conn())
-    house.addon.server_connect(data)
+    await house.addon.server_connect(data)
     assert data.server.error
 
 
@@ -243,6 +272,15 @@ async def test_a_mitmproxy_that_is_different_inside_is_told_and_answers_go_whole
     assert "Answers will be sent whole, not streamed: " in said
     assert "ConnectionHandler has no drain_writers" in said
     assert not house.addon._bridge._enabled
+
+
+async def test_where_heads_cannot_be_bounded_that_is_told_and_mitmproxy_serves_by_itself(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(ClientHttp1, "read_headers")
+    said = start(house, caplog, ("127.0.0.1", 8080))
+    assert "Clients' heads and frames are not bounded: " in said
+    assert layers.Http1Server is Http1Server
 
 
 async def test_in_the_end_nothing_new_is_taken_and_the_wires_are_closed(house: House) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from llm_gateway import __version__
 from llm_gateway.banner import invitation, start_block
-from llm_gateway.config import Config, Gateway, Size
+from llm_gateway.config import ClientToken, Config, Gateway, Size
 from llm_gateway.secret import Secret
 from support.fakes import KEY, TOKEN, make_config, make_model, make_provider
 
@@ -19,7 +19,9 @@ def config() -> Config:
     return make_config(
         [make_provider(), make_provider("q", off="GROQ_API_KEY is not set", key=None)],
         [make_model("off", provider="q"), make_model("big", size=Size.BIG), make_model("plain")],
-        gateway=Gateway(virtual_hosts=("ai.localhost", "[::1]"), tokens=(Secret(TOKEN),)),
+        gateway=Gateway(
+            virtual_hosts=("ai.localhost", "[::1]"), tokens=(ClientToken.of("t", Secret(TOKEN)),)
+        ),
         warnings=("something is odd",),
     )
 

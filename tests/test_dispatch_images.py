@@ -104,6 +104,8 @@ async def test_the_usage_that_the_provider_counts_is_noted() -> None:
     ("usage", "noted"),
     [
         ({"input_tokens": 3}, Usage(3, 0, special=True)),
+        ({"input_tokens": -3, "output_tokens": True}, Usage(0, 0, special=True)),
+        ({"input_tokens": 2**60, "output_tokens": 0.5}, Usage(0, 0, special=True)),
         ({"input_tokens": "3", "output_tokens": None}, Usage(0, 0, special=True)),
         ({}, Usage(0, 0, special=True)),
         (None, None),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitmproxy import http
+from mitmproxy import flowfilter, http
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -20,13 +20,15 @@ from llm_gateway.draining import Draining
 from llm_gateway.echo import EchoWire
 from llm_gateway.entrance import Entrance
 from llm_gateway.inspect.attempts import Publisher
-from llm_gateway.inspect.metadata import ATTEMPT, EXCHANGE, MODEL, PROVIDER, is_client
+from llm_gateway.inspect.metadata import ATTEMPT, CLIENT, EXCHANGE, MODEL, PROVIDER, is_client
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
+from llm_gateway.wire import MARK
 from support.live import REGULAR, REVERSE
 
 TOKEN = "canary-client-token"
 BEARER = (b"authorization", f"Bearer {TOKEN}".encode())
+MARK_OF_THIS = "0123456789abcdef"
 CHAT = {"model": "echo-small", "messages": [{"role": "user", "content": "one two"}]}
 
 
@@ -43,7 +45,7 @@ class House:
         engine = Engine(echo_without_pauses, self.publisher.wrap, Secret("unused"), 7)
         engine.adopt(configuration)
         self.draining = Draining()
-        self.entrance = Entrance(engine, Bridge({}), self.publisher, self.draining)
+        self.entrance = Entrance(engine, Bridge({}), self.publisher, self.draining, MARK_OF_THIS)
 
     async def answer(self, flow: http.HTTPFlow) -> tuple[int, dict[str, Any]]:
         """Take the flow through our hooks; return its status and JSON body."""
@@ -338,3 +340,87 @@ async def test_a_flow_that_ends_before_its_body_is_here_is_not_kept(make_house: 
     del flow
     gc.collect()
     assert kept() is None
+
+
+@pytest.mark.parametrize("end", ["told", "of the flow", "of the connection"])
+async def test_a_body_has_its_room_until_its_request_is_over(
+    make_house: MakeHouse, end: str
+) -> None:
+    house = make_house(max_request_bytes=1000, bounds=config.Bounds(all_bodies=1000))
+    flows = [
+        request("POST", "/v1/chat/completions", BEARER, (b"content-length", b"%d" % size))
+        for size in (600, 600, 600)
+    ]
+    for flow in flows:
+        flow.client_conn.timestamp_end = None
+    first, second, third = flows
+    for flow in (first, second):
+        house.entrance.requestheaders(flow)
+    assert first.response is None
+    assert second.response is not None
+    assert second.response.status_code == 503
+    match end:
+        case "told":
+            house.entrance.over(first)
+        case "of the flow":
+            first.live = False
+        case _:
+            first.client_conn.timestamp_end = 1.0
+    house.entrance.requestheaders(third)
+    assert third.response is None
+
+
+@pytest.mark.parametrize("host", [b"localhost", b"example.com"])
+@pytest.mark.parametrize("passthrough", [True, False])
+async def test_what_this_gateway_itself_has_sent_goes_no_further(
+    make_house: MakeHouse, host: bytes, passthrough: bool
+) -> None:
+    mark = (MARK.encode(), MARK_OF_THIS.encode())
+    flow = request("GET", "/v1/models", BEARER, mark, host=host)
+    status, body = await make_house(passthrough=passthrough).answer(flow)
+    assert (status, body["error"]["code"]) == (508, "loop")
+
+
+async def test_another_gateways_requests_are_served(make_house: MakeHouse) -> None:
+    mark = (MARK.encode(), b"another")
+    status, _ = await make_house().answer(request("GET", "/v1/models", BEARER, mark))
+    assert status == 200
+
+
+async def test_what_passes_is_marked(make_house: MakeHouse) -> None:
+    flow = request("GET", "/", host=b"example.com")
+    make_house(passthrough=True).entrance.requestheaders(flow)
+    assert flow.request.headers[MARK] == MARK_OF_THIS
+
+
+async def test_a_flow_says_whose_request_it_is_unless_it_is_refused_or_replayed(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house()
+    flow = request("GET", "/v1/models", BEARER)
+    for path, replayed, client in (
+        ("/v1/models", False, "AUTH_TOKEN"),
+        ("/v1/models", True, None),
+        ("/none", False, None),
+        ("/ping", False, None),
+    ):
+        flow.request.path, flow.response = path, None
+        flow.request.headers["authorization"] = f"Bearer {TOKEN}"
+        flow.is_replay = "request" if replayed else None
+        house.entrance.requestheaders(flow)
+        assert flow.metadata.get(CLIENT) == client
+        assert bool(flowfilter.match("~meta 'ai.client: AUTH_TOKEN'", flow)) is bool(client)
+        await house.entrance.request(flow)
+
+
+async def test_a_token_that_is_known_by_its_hash_does_not_pass_either(
+    make_house: MakeHouse,
+) -> None:
+    hashed = config.ClientToken("ci", Secret(TOKEN).digest)
+    house = make_house(tokens=(hashed,), passthrough=True)
+    for fields in ((BEARER,), ((b"x-key", f"k={TOKEN}; a".encode()),)):
+        flow = request("GET", "/", *fields, host=b"example.com")
+        house.entrance.requestheaders(flow)
+        assert flow.response is not None
+        assert flow.response.status_code == 400
+    assert (await house.answer(request("GET", "/v1/models", BEARER)))[0] == 200

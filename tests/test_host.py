@@ -76,6 +76,26 @@ def test_modes_that_are_refused(mode: str) -> None:
         host.check_options(proxy_options(mode=["regular", mode]))
 
 
+@pytest.mark.parametrize(
+    "change", [{"mode": ["socks5"]}, {"mode": ["nonsense"]}, {"keep_host_header": False}]
+)
+def test_a_change_that_does_not_fit_is_refused_before_others_hear_of_it(
+    change: dict[str, Any],
+) -> None:
+    opts = proxy_options(mode=["regular"])
+    heard: list[Any] = []
+
+    def hear(updated: set[str]) -> None:
+        heard.extend(getattr(opts, name) for name in updated)
+
+    opts.changed.connect(hear)
+    host.guard_options(opts)
+    before = [getattr(opts, name) for name in change]
+    with pytest.raises(exceptions.OptionsError):
+        opts.update(**change)
+    assert heard == before, "it is told of the values that stay, and of no other"
+
+
 def test_options_of_ours_that_do_not_exist_are_found() -> None:
     opts = proxy_options()
     opts.update_defer(ai_typo="1", ai_another="2", other_addon="3")
@@ -147,6 +167,7 @@ def test_a_length_that_is_no_number_counts_as_unknown(value: str) -> None:
         ("", ["localhost", "localhost"], ("localhost", "localhost")),
         ("", [], ()),
         ("localhost", [], ("localhost",)),
+        ("xn--lcalhost-54a", [], ("xn--lcalhost-54a",)),
         ("localhost", ["localhost"], ("localhost",)),
         ("localhost", ["example.com"], ("localhost", "example.com")),
         ("localhost", ["localhost", "localhost"], ("localhost", "localhost", "localhost")),
@@ -186,6 +207,7 @@ def test_the_reverse_target_is_not_a_host_that_the_client_named() -> None:
     [
         ([(b"Authorization", b"Bearer canary+/=")], "/"),
         ([(b"X-Api-Key", b"canary+/=")], "/"),
+        ([(b"canary+/=", b"x")], "/"),
         ([(b"Cookie", b"a=x; b=canary+/=; c=y")], "/"),
         ([(b"Cookie", b"a=canary%2B%2F%3D")], "/"),
         ([(b"Authorization", b"Basic " + base64.b64encode(b"user:canary+/="))], "/"),
@@ -214,3 +236,40 @@ def test_clients_are_told_an_address_that_is_answered(
     address: Address, virtual_hosts: list[str], url: str
 ) -> None:
     assert host.base_url(address, virtual_hosts) == url
+
+
+class _Web(options.Options):
+    """mitmweb's options."""
+
+    def __init__(self, web_host: str, web_password: str) -> None:
+        super().__init__()
+        for name, value in (("web_host", web_host), ("web_password", web_password)):
+            self.add_option(name, str, value, "")
+        self.add_option("web_port", int, 8081, "")
+
+
+@pytest.mark.parametrize("web_host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_a_page_for_this_machine_is_no_exposure(web_host: str) -> None:
+    assert not [*host.exposures(_Web(web_host, ""))]
+
+
+def test_without_mitmweb_there_is_no_exposure() -> None:
+    assert not [*host.exposures(options.Options())]
+
+
+@pytest.mark.parametrize("web_host", ["0.0.0.0", "", "::", "192.0.2.1", "gateway.example"])
+def test_a_page_for_other_machines_is_told_of(web_host: str) -> None:
+    [plain] = host.exposures(_Web(web_host, "hunter2"))
+    [none] = host.exposures(_Web(web_host, ""))
+    [hashed] = host.exposures(_Web(web_host, "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"))
+    assert "hunter2" not in plain
+    assert "should be an argon2 hash" in plain
+    assert "should be an argon2 hash" in none
+    assert "open to other machines" in hashed
+    assert "should be" not in hashed
+
+
+def test_all_that_this_process_listens_at_is_its_own() -> None:
+    listening = [("0.0.0.0", 8080), ("::", 8080)]
+    assert host.own_listeners(listening, options.Options()) == listening
+    assert ("127.0.0.1", 8081) in host.own_listeners(listening, _Web("127.0.0.1", ""))

@@ -112,6 +112,18 @@ async def test_a_key_that_the_provider_repeats_is_masked_in_head_and_body() -> N
         assert await read_whole(response) == f"You sent: {MASKED}, which is wrong.".encode()
 
 
+async def test_a_field_that_is_named_by_the_key_is_masked() -> None:
+    async def repeats(received: Received, reply: Reply) -> None:
+        given = values(received.headers, "authorization")[0].removeprefix("Bearer ")
+        await reply.head(200, [(given, "a"), (f"x-{given.upper()}-y", "b"), ("x-other", "c")])
+
+    async with RecordingServer(repeats) as server, wire_to(server.url) as wire:
+        response = await send(wire, post(server.url))
+        names = {name: value for name, value in response.headers.items() if value in {*"abc"}}
+        assert names == {Secret(KEY).masked: "a", f"x-{Secret(KEY).masked}-y": "b", "x-other": "c"}
+        response.close()
+
+
 async def test_a_key_is_masked_however_the_provider_writes_it() -> None:
     async def repeats(received: Received, reply: Reply) -> None:
         await reply.head(401, [("location", "/?key=canary%2Bkey%2F0123")])
@@ -125,6 +137,19 @@ async def test_a_key_is_masked_however_the_provider_writes_it() -> None:
         response = await send(wire, post(server.url))
         assert "canary" not in response.headers["location"]
         assert b"canary" not in await read_whole(response)
+
+
+async def test_a_key_that_json_writes_in_numbers_is_masked_in_good_answers_as_well() -> None:
+    """Whoever reads the answer would read the key."""
+    written = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
+
+    async def repeats(received: Received, reply: Reply) -> None:
+        await reply.head(200, [("content-type", "application/json")])
+        await reply.send(f'{{"content": "{written}"}}'.encode())
+
+    async with RecordingServer(repeats) as server, wire_to(server.url) as wire:
+        answer = await read_whole(await send(wire, post(server.url)))
+    assert answer == f'{{"content": "{Secret(KEY).masked}"}}'.encode()
 
 
 @pytest.mark.parametrize("key", ["test", "EMPTY", "ollama", "none", "x"])

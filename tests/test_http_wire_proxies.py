@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from yarl import URL
 
 from llm_gateway.config import Http, OAuth
 from llm_gateway.errors import (
@@ -14,7 +13,6 @@ from llm_gateway.errors import (
     UpstreamInvalidResponse,
     UpstreamTimeout,
 )
-from llm_gateway.http_wire import environment_proxy
 from support.fake_proxy import ANSWER, FakeProxy
 from support.fakes import KEY, make_provider
 from support.http1 import values
@@ -33,6 +31,8 @@ from support.wires import (
     wire_to,
 )
 
+REMOTE = "http://p.invalid"
+
 
 @pytest.fixture(autouse=True)
 def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,13 +40,26 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_http_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with RecordingServer(fine) as server, FakeProxy() as proxy:
+    async with FakeProxy() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        async with wire_to(server.url) as wire:
-            body = await whole(wire, post(server.url))
+        async with wire_to(REMOTE) as wire:
+            body = await whole(wire, post(REMOTE))
     assert ANSWER.endswith(body)
-    assert proxy.start_lines == [f"POST {server.url}/v1/chat/completions HTTP/1.1"]
-    assert server.requests == []
+    assert proxy.start_lines == [f"POST {REMOTE}/v1/chat/completions HTTP/1.1"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_plain_http_to_this_machine_passes_no_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be shown the key, and could not get there."""
+    async with RecordingServer(fine) as server, FakeProxy() as proxy:
+        for name in ("HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        url = f"http://{host}:{server.port}"
+        async with wire_to(url) as wire:
+            assert await whole(wire, post(url)) == b'"fine"'
+    assert proxy.requests == []
 
 
 async def test_https_proxy_sees_a_tunnel_and_no_key(
@@ -66,10 +79,13 @@ async def test_https_proxy_sees_a_tunnel_and_no_key(
 
 @pytest.mark.parametrize("scheme", ["", "socks5://", "socks5h://"])
 async def test_a_proxy_that_cannot_be_used_is_not_passed_by(
-    scheme: str, monkeypatch: pytest.MonkeyPatch
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with RecordingServer(fine) as server, FakeProxy() as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:{proxy.port}")
+    authority = make_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    refusal = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+    async with RecordingServer(fine, tls=authority.server) as server, FakeProxy(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}127.0.0.1:{proxy.port}")
         async with wire_to(server.url) as wire:
             with suppress(UpstreamConnectionError):
                 await whole(wire, post(server.url))
@@ -77,10 +93,13 @@ async def test_a_proxy_that_cannot_be_used_is_not_passed_by(
 
 
 async def test_no_proxy_names_hosts_that_are_reached_directly(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with RecordingServer(fine) as server, FakeProxy() as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    authority = make_authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    async with RecordingServer(fine, tls=authority.server) as server, FakeProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
         async with wire_to(server.url) as wire:
             assert await whole(wire, post(server.url)) == b'"fine"'
@@ -145,25 +164,23 @@ async def test_a_proxy_that_is_not_there_is_a_connection_error(
     async with FakeProxy() as proxy:
         pass
     monkeypatch.setenv("HTTP_PROXY", f"http://user:canary@127.0.0.1:{proxy.port}")
-    async with RecordingServer(fine) as server, wire_to(server.url) as wire:
-        error = await failure(whole(wire, post(server.url)))
+    async with wire_to(REMOTE) as wire:
+        error = await failure(whole(wire, post(REMOTE)))
     assert isinstance(error, UpstreamConnectionError)
     assert not error.sent
     assert "canary" not in error.detail
-    assert server.requests == []
 
 
 async def test_a_request_that_was_pointed_elsewhere_takes_the_way_that_leads_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with RecordingServer(fine) as here, RecordingServer(fine) as there, FakeProxy() as proxy:
+    async with RecordingServer(fine) as here, FakeProxy() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        monkeypatch.setenv("NO_PROXY", f"127.0.0.1:{here.port}")
         async with wire_to(here.url) as wire:
             assert await whole(wire, post(here.url)) == b'"fine"'
-            assert ANSWER.endswith(await whole(wire, post(there.url)))
+            assert ANSWER.endswith(await whole(wire, post(REMOTE)))
     [(start, headers)] = proxy.requests
-    assert start == f"POST {there.url}/v1/chat/completions HTTP/1.1"
+    assert start == f"POST {REMOTE}/v1/chat/completions HTTP/1.1"
     assert values(headers, "authorization") == []
 
 
@@ -197,40 +214,14 @@ async def test_the_authorization_server_is_asked_through_its_proxy(
     assert proxy.start_lines == [f"POST {auth} HTTP/1.1"]
 
 
-@pytest.mark.parametrize(
-    ("environment", "origin", "proxy"),
-    [
-        ({}, "https://p.invalid", None),
-        ({"HTTPS_PROXY": "http://s:1"}, "https://p.invalid", "http://s:1"),
-        ({"https_proxy": "http://s:1"}, "https://p.invalid", "http://s:1"),
-        ({"HTTPS_PROXY": "http://s:1"}, "http://p.invalid", None),
-        ({"HTTP_PROXY": "http://h:1"}, "https://p.invalid", None),
-        ({"ALL_PROXY": "http://a:1"}, "https://p.invalid", "http://a:1"),
-        (
-            {"ALL_PROXY": "http://a:1", "HTTPS_PROXY": "http://s:1"},
-            "https://p.invalid",
-            "http://s:1",
-        ),
-        ({"HTTPS_PROXY": ""}, "https://p.invalid", None),
-        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "*"}, "https://p.invalid", None),
-        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "p.invalid"}, "https://p.invalid", None),
-        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "invalid"}, "https://p.invalid", None),
-        ({"HTTPS_PROXY": "http://s:1", "NO_PROXY": "x.invalid"}, "https://p.invalid", "http://s:1"),
-        ({"HTTP_PROXY": "http://s:1", "NO_PROXY": "p.invalid:8080"}, "http://p.invalid:8080", None),
-        (
-            {"HTTP_PROXY": "http://s:1", "NO_PROXY": "p.invalid:8080"},
-            "http://p.invalid:9090",
-            "http://s:1",
-        ),
-    ],
-)
-def test_the_environment_names_the_proxy(
-    environment: dict[str, str], origin: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+async def test_a_netrc_file_gives_no_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    found = environment_proxy(URL(origin))
-    assert found == (None if proxy is None else URL(proxy))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login canary password canary")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with RecordingServer(fine) as server, wire_to(server.url, key=None) as wire:
+        await whole(wire, post(server.url, authorization=None))
+    assert server.requests[0].header("authorization") is None
 
 
 def test_the_machine_s_proxies_do_not_reach_these_tests() -> None:

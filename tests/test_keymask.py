@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
-from llm_gateway.keymask import KeyMask
+from llm_gateway.keymask import KeyMask, without_key
 
 KEY = b"sk-canary-0123456789"
 MASK = b"***782a873f"
@@ -62,3 +63,69 @@ def test_what_is_held_back_comes_with_the_next_piece_or_at_the_end() -> None:
     assert mask.feed(b"sk-") == b""
     assert mask.flush() == b"sk-"
     assert mask.flush() == b""
+
+
+def escaped(text: bytes) -> bytes:
+    return b"".join(b"\\u%04x" % letter for letter in text)
+
+
+ESCAPED = [
+    escaped(KEY),
+    escaped(KEY).upper().replace(b"\\U", b"\\u"),
+    KEY[:5] + escaped(KEY[5:9]) + KEY[9:],
+    escaped(KEY[:1]) + KEY[1:],
+    KEY[:-1] + escaped(KEY[-1:]),
+]
+HARMLESS = [
+    b"\\u00e9 \\u0041 \\u0073",
+    escaped(KEY[:-1]),
+    KEY[:4] + b"\\u0",
+    b"\\",
+    b"a\\nb\\\\u",
+    b"\\u00zz",
+]
+
+
+def masked_escapes(pieces: list[bytes]) -> bytes:
+    mask = KeyMask(KEY, MASK, escaped=True)
+    return b"".join([*map(mask.feed, pieces), mask.flush()])
+
+
+@pytest.mark.parametrize("key", ESCAPED)
+@pytest.mark.parametrize("around", [(b"", b""), (b'{"a":"', b'"}'), (b"\\u0073s\\", b"\\u00")])
+def test_a_key_that_json_writes_in_numbers_is_masked_wherever_the_text_is_cut(
+    key: bytes, around: tuple[bytes, bytes]
+) -> None:
+    before, after = around
+    text, expected = before + key + after + key, before + MASK + after + MASK
+    assert masked_escapes([text]) == expected
+    assert masked_escapes([text[i : i + 1] for i in range(len(text))]) == expected
+    for cut in range(len(text)):
+        assert masked_escapes([text[:cut], text[cut:]]) == expected, f"cut at {cut}"
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *HARMLESS])
+def test_what_is_no_escaped_key_comes_through(text: bytes) -> None:
+    expected = text.replace(KEY, MASK)
+    assert masked_escapes([text]) == expected
+    assert masked_escapes([text[i : i + 1] for i in range(len(text))]) == expected
+
+
+def test_an_escape_that_begins_no_key_is_given_out_at_once() -> None:
+    mask = KeyMask(KEY, MASK, escaped=True)
+    assert mask.feed(b'data: {"a":"\\u003cb\\u00e9"}\n\n') == b'data: {"a":"\\u003cb\\u00e9"}\n\n'
+
+
+def test_fields_hold_the_key_neither_in_values_nor_in_names_of_whatever_case() -> None:
+    key, mask = KEY.decode(), MASK.decode()
+    headers = CIMultiDict([("a", f"x {key}"), (f"x-{key.upper()}", "b"), ("a", "c")])
+    assert [*without_key(headers, key, mask).items()] == [
+        ("a", f"x {mask}"),
+        (f"x-{mask}", "b"),
+        ("a", "c"),
+    ]
+
+
+def test_fields_without_the_key_are_the_same_object() -> None:
+    headers = CIMultiDict([("a", "b")])
+    assert without_key(headers, KEY.decode(), MASK.decode()) is headers

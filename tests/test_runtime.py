@@ -10,7 +10,7 @@ from typing import override
 import pytest
 
 from llm_gateway.api.http import RequestHead
-from llm_gateway.config import Config, Gateway, Http, Provider
+from llm_gateway.config import ClientToken, Config, Gateway, Http, Provider
 from llm_gateway.dispatch import ChatRequest
 from llm_gateway.errors import RequestError
 from llm_gateway.runtime import Engine
@@ -57,9 +57,10 @@ def make_engine(wires: Wires | None = None) -> Engine:
     return Engine(wires or Wires(), plain, FALLBACK, CREATED)
 
 
-def config(*providers: Provider, tokens: tuple[Secret, ...] = ()) -> Config:
+def config(*providers: Provider, tokens: tuple[str, ...] = ()) -> Config:
     models = [make_model(each.name, provider=each.name) for each in providers]
-    return make_config(providers, models, gateway=Gateway(tokens=tokens))
+    gateway = Gateway(tokens=tuple(ClientToken.of("t", Secret(text)) for text in tokens))
+    return make_config(providers, models, gateway=gateway)
 
 
 async def settle() -> None:
@@ -136,15 +137,15 @@ async def test_without_tokens_in_the_configuration_the_made_up_one_counts() -> N
 
 async def test_with_tokens_in_the_configuration_the_made_up_one_does_not_count() -> None:
     engine = make_engine()
-    engine.adopt(config(a(), tokens=(Secret(TOKEN),)))
+    engine.adopt(config(a(), tokens=(TOKEN,)))
     assert admits(engine, TOKEN)
     assert not admits(engine, FALLBACK.reveal())
 
 
 async def test_a_new_configuration_s_tokens_and_models_count_at_once() -> None:
     engine = make_engine()
-    engine.adopt(config(a(), tokens=(Secret("old-token"),)))
-    engine.adopt(config(b(), tokens=(Secret("new-token"),)))
+    engine.adopt(config(a(), tokens=("old-token",)))
+    engine.adopt(config(b(), tokens=("new-token",)))
     assert admits(engine, "new-token")
     assert not admits(engine, "old-token")
     assert [entry["id"] for entry in engine.current.catalogue.listing()["data"]] == ["b"]
@@ -155,7 +156,7 @@ async def test_an_unchanged_provider_keeps_its_wire() -> None:
     wires = Wires()
     engine = make_engine(wires)
     engine.adopt(config(a(), b()))
-    engine.adopt(config(a(), tokens=(Secret(TOKEN),)))
+    engine.adopt(config(a(), tokens=(TOKEN,)))
     await settle()
     [kept], [gone] = wires.of("a"), wires.of("b")
     assert engine.current.wire("a") is kept
@@ -263,10 +264,10 @@ async def test_a_configuration_whose_wires_cannot_be_made_changes_nothing() -> N
     """The wires that were made for it are closed; those in use are not."""
     wires = Picky()
     engine = make_engine(wires)
-    engine.adopt(config(a(), tokens=(Secret(TOKEN),)))
+    engine.adopt(config(a(), tokens=(TOKEN,)))
     before = engine.current
     with pytest.raises(ValueError, match="no wire to that"):
-        engine.adopt(config(a(), b(), make_provider("bad"), tokens=(Secret("new-token"),)))
+        engine.adopt(config(a(), b(), make_provider("bad"), tokens=("new-token",)))
     await settle()
     [kept], [needless] = wires.of("a"), wires.of("b")
     assert (kept.closed, needless.closed) == (False, True)

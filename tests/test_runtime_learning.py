@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from llm_gateway.adapters.contract import Call, Listed, Site, Steps
-from llm_gateway.config import Capability, Config, Gateway, Provider
+from llm_gateway.config import Capability, ClientToken, Config, Gateway, Provider
 from llm_gateway.dispatch import ChatRequest
 from llm_gateway.errors import RequestError
 from llm_gateway.runtime import Engine
@@ -67,7 +67,9 @@ def make_engine(*wires: FakeWire, publish: Callable[[Wire], Wire] = plain) -> En
 
 def config(*providers: Provider, token: str = "t") -> Config:
     models = [make_model(f"m-{each.name}", provider=each.name) for each in providers]
-    return make_config(providers, models, gateway=Gateway(tokens=(Secret(token),)))
+    return make_config(
+        providers, models, gateway=Gateway(tokens=(ClientToken.of("t", Secret(token)),))
+    )
 
 
 async def settle() -> None:

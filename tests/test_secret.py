@@ -1,8 +1,14 @@
 import copy
+import dataclasses
 import json
+import logging
 import pickle
+import pprint
+import sys
+import traceback
 from dataclasses import dataclass
 
+import orjson
 import pytest
 
 from llm_gateway.secret import Secret
@@ -107,3 +113,56 @@ def test_a_plain_key_is_written_in_one_way() -> None:
 def test_spellings_are_looked_for_from_the_longest_on() -> None:
     lengths = [len(each) for each in Secret('a"b+c/\u00e9').spellings]
     assert lengths == sorted(lengths, reverse=True)
+
+
+@dataclass(frozen=True)
+class _Holder:
+    key: Secret
+    keys: list[Secret]
+
+
+HOLDER = _Holder(Secret(TEXT), [Secret(TEXT)])
+
+
+def _failing() -> None:
+    key, holder = Secret(TEXT), HOLDER
+    raise RuntimeError(f"{key} {holder}")
+
+
+def _traceback_with_locals() -> str:
+    """As rich and cgitb print it."""
+    try:
+        _failing()
+    except RuntimeError:
+        kind, error, trace = sys.exc_info()
+        assert kind is not None
+        told = traceback.TracebackException(kind, error or kind(), trace, capture_locals=True)
+        return "".join(told.format())
+    raise AssertionError("it did not fail")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        repr(dataclasses.asdict(HOLDER)),
+        repr(dataclasses.astuple(HOLDER)),
+        repr(dataclasses.replace(HOLDER)),
+        repr(vars(HOLDER)),
+        pprint.pformat(HOLDER),
+        "{!r} {}".format({"a": [Secret(TEXT)]}, (Secret(TEXT),)),
+        orjson.dumps(HOLDER, default=str).decode(),
+        orjson.dumps({"a": Secret(TEXT)}, default=repr).decode(),
+        json.dumps({"a": Secret(TEXT)}, default=str),
+        _traceback_with_locals(),
+        logging.LogRecord("n", 20, "f", 1, "%s %r", (HOLDER, Secret(TEXT)), None).getMessage(),
+    ],
+)
+def test_nothing_that_prints_whole_objects_shows_it(told: str) -> None:
+    assert MASKED in told
+    assert TEXT not in told
+
+
+def test_orjson_raises_without_the_text() -> None:
+    with pytest.raises(TypeError) as caught:
+        orjson.dumps({"key": Secret(TEXT)})
+    assert TEXT not in str(caught.value)

@@ -138,6 +138,7 @@ def test_what_is_left_of_a_quota_is_read_from_its_header() -> None:
 def test_the_gateway_takes_the_configurations_as_they_are(tmp_path: Path, other: bool) -> None:
     path = tmp_path / "provider_config.yaml"
     path.write_text(plan.configuration("http://127.0.0.1:1", other=other))
+    path.chmod(0o600)
     kinds = {name: kind.defaults for name, kind in KINDS.items()}
     loaded = config.load(path, {}, kinds)
     assert loaded.warnings == ()

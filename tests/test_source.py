@@ -39,6 +39,7 @@ class File:
 
     def write(self, text: str) -> None:
         self._path.write_text(text)
+        self._path.chmod(0o600)
 
     def remove(self) -> None:
         self._path.unlink()

@@ -271,3 +271,31 @@ def test_a_recorded_failure_is_told_as_it_was_recorded_and_nothing_is_added() ->
         told = verdict.of_failures([failure], [], Trace("req_1"))
         assert told is failure
         assert (told.message, told.headers) == ("It was so.", ())
+
+
+@pytest.mark.parametrize(
+    ("unit", "wait", "said", "header"),
+    [
+        (
+            "requests",
+            41.2,
+            "20 requests per minute, of which 0 are left. Try again in 42 s.",
+            ("retry-after", "42"),
+        ),
+        (
+            "tokens",
+            7000.0,
+            "20 tokens per minute, of which 0 are left. Try again in 117 min.",
+            ("retry-after", "7000"),
+        ),
+        ("tokens", None, "the request alone is more than 20 tokens per minute.", GOOD_FOR_NOTHING),
+    ],
+)
+def test_a_client_is_told_which_of_its_own_limits_it_is_and_when_it_ends(
+    unit: Unit, wait: float | None, said: str, header: tuple[str, str]
+) -> None:
+    error = verdict.of_allowance("on call", exceeded(unit, wait=wait))
+    assert error.message == f"Rate limit reached for token `on call`: {said}"
+    assert (error.status, error.type, error.code) == (429, unit, "rate_limit_exceeded")
+    assert header in error.headers
+    assert (f"x-ratelimit-limit-{unit}", "20") in error.headers

@@ -11,9 +11,9 @@ from support.wires import clear_proxies
 
 
 async def test_the_way_to_a_provider_follows_its_kind() -> None:
-    echo = wire_to(make_provider("echo", kind="echo", key=None))
+    echo = wire_to(make_provider("echo", kind="echo", key=None), "")
     assert isinstance(echo, EchoWire)
-    wire = wire_to(make_provider(base_url="http://127.0.0.1:9/v1"))
+    wire = wire_to(make_provider(base_url="http://127.0.0.1:9/v1"), "")
     assert isinstance(wire, HttpWire)
     await wire.close()
 
@@ -24,5 +24,5 @@ async def test_a_proxy_that_is_none_is_named_and_not_shown(
     clear_proxies(monkeypatch)
     monkeypatch.setenv("https_proxy", "user:canary@127.0.0.1:notaport")
     with pytest.raises(ConfigError, match="HTTPS_PROXY") as refused:
-        wire_to(make_provider(base_url="https://p.invalid/v1"))
+        wire_to(make_provider(base_url="https://p.invalid/v1"), "")
     assert "canary" not in str(refused.value)

@@ -6,13 +6,10 @@ long as ``passthrough`` is off, no server connection is opened at all.
 """
 
 import asyncio
-import functools
 import gc
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -22,21 +19,27 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tcp import TCPFlow
 
-from llm_gateway import banner, config, host
+from llm_gateway import banner, config, descriptors, host
 from llm_gateway.adapters.openai import recorded
 from llm_gateway.bridge.attach import Bridge
 from llm_gateway.bridge.check import self_check
 from llm_gateway.bridge.clients import LiveClients
+from llm_gateway.bridge.connections import Connections
+from llm_gateway.bridge.dialling import Dialling
+from llm_gateway.bridge.failing import fail_closed, fail_closed_async, raise_nothing
+from llm_gateway.bridge.guard import guard_check, guard_clients, unguard_clients
 from llm_gateway.bridge.hooks import speed_up
 from llm_gateway.bridge.kill import wake_on_kill
+from llm_gateway.bridge.listening import Listening, calm_exhaustion
 from llm_gateway.bridge.responses import error_response
 from llm_gateway.draining import Draining
 from llm_gateway.entrance import Entrance
 from llm_gateway.errors import InternalError
-from llm_gateway.inspect import keep
+from llm_gateway.fence import Fence
+from llm_gateway.inspect import arrivals, keep, logs
 from llm_gateway.inspect.desk import Desk
 from llm_gateway.inspect.masking import hide_credentials
-from llm_gateway.inspect.metadata import EXCHANGE, is_client
+from llm_gateway.inspect.metadata import EXCHANGE, is_attempt, is_client
 from llm_gateway.recordings import playback
 from llm_gateway.recordings.playback import Playback, PlaybackError
 from llm_gateway.recordings.wire import Pace
@@ -69,34 +72,6 @@ OPTIONS = (
 where an option of another type has a value that it cannot have."""
 
 
-def fail_closed(hook: Callable[["AIProxy", http.HTTPFlow], None]) -> Callable[..., None]:
-    """A flow hook that answers 500 where it would raise, and forwards nothing."""
-
-    @functools.wraps(hook)
-    def guarded(self: "AIProxy", flow: http.HTTPFlow) -> None:
-        try:
-            hook(self, flow)
-        except Exception as error:
-            self.fail(flow, error)
-
-    return guarded
-
-
-def fail_closed_async(
-    hook: Callable[["AIProxy", http.HTTPFlow], Coroutine[Any, Any, None]],
-) -> Callable[..., Coroutine[Any, Any, None]]:
-    """The same for an asynchronous hook."""
-
-    @functools.wraps(hook)
-    async def guarded(self: "AIProxy", flow: http.HTTPFlow) -> None:
-        try:
-            await hook(self, flow)
-        except Exception as error:
-            self.fail(flow, error)
-
-    return guarded
-
-
 class AIProxy:
     """The gateway as mitmproxy sees it."""
 
@@ -104,30 +79,47 @@ class AIProxy:
 
     def __init__(self) -> None:
         self._token = Secret(secrets.token_urlsafe(24))
+        self._mark = secrets.token_hex(8)
+        self._descriptors = descriptors.raise_limit()
         self._playback = Playback()
         self._watching: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
 
     def load(self, loader: Loader) -> None:
         """Declare our options, and set those of mitmproxy's that must be set."""
         for name, default, help_text in OPTIONS:
             loader.add_option(name, str, default, help_text)
         host.set_required_options(ctx.options)
+        host.guard_options(ctx.options)
         speed_up(ctx.master.addons)
         wake_on_kill()
+        arrivals.install(time.monotonic)
         self._proxyserver = proxyserver()
+        self._listening = Listening(self._proxyserver)
         self._bridge = Bridge(self._proxyserver.connections)
+        self._connections = Connections(self._proxyserver.connections)
         self._desk = Desk(ctx.master, self)
-        self._engine = Engine(self._wire_to, self._desk.wrap, self._token, int(time.time()))
+        self._engine = Engine(
+            self._wire_to, self._desk.wrap, self._token, int(time.time()), self._desk.learnt
+        )
+        guard_clients(lambda: self._engine.current.config.gateway)
+        self._fence = Fence(
+            lambda: host.own_listeners(self._proxyserver.listen_addrs(), ctx.options)
+        )
         self._source = Source(
             lambda: str(ctx.options.ai_config),
             self._engine,
             self._playback,
-            adopted=self._desk.adopted,
+            check=self._fence.check,
+            adopted=self._adopted,
             changed=self._changed,
         )
         self._desk.command(self._engine, self._source.reload, self._proxyserver.listen_addrs)
+        self._dialling = Dialling(self._fence, self._proxyserver.connections)
         self._draining = Draining()
-        self._entrance = Entrance(self._engine, self._bridge, self._desk.publisher, self._draining)
+        self._entrance = Entrance(
+            self._engine, self._bridge, self._desk.publisher, self._draining, self._mark
+        )
 
     def configure(self, updated: set[str]) -> None:
         """Obey changed options. Raises OptionsError, and then nothing has changed."""
@@ -143,7 +135,8 @@ class AIProxy:
             self._refuse(str(error))
 
     def _refuse(self, message: str) -> None:
-        """Refuse changed options."""
+        """Refuse changed options. mitmweb shows the message, and it may quote a file."""
+        message = self._desk.masks.hide_secrets(message)
         if self._engine.is_running:
             raise exceptions.OptionsError(message) from None
         # At start mitmproxy would wrap an OptionsError in a traceback; a logged error ends the
@@ -155,15 +148,27 @@ class AIProxy:
         for name in host.mistyped_options(ctx.options):
             known = ", ".join(host.own_options(ctx.options))
             logger.error("Unknown option %s: the gateway's options are %s.", name, known)
+        for exposure in host.exposures(ctx.options):
+            logger.warning(exposure)
         for complaint in self_check(self._proxyserver, ctx.options):
             logger.warning("Answers will be sent whole, not streamed: %s", complaint)
             self._bridge.disable()
+        for complaint in [*guard_check(ctx.options)]:
+            logger.warning("Clients' heads and frames are not bounded: %s", complaint)
+            unguard_clients()
+        try:
+            self._fence.check(self._engine.current.config)
+        except config.ConfigError as error:
+            logger.error("The configuration is refused.\n%s", error)
         self._desk.open(self._engine)
         self._announce()
+        calm_exhaustion(asyncio.get_running_loop())
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
         self._watching = spawn(self._source.watch(), "watch the configuration")
+        # When those of mitmproxy's addons that come after this one are running, too.
+        asyncio.get_running_loop().call_soon(self._ready.set)
 
     async def done(self) -> None:
         """Let what is under way finish, and close every connection to providers."""
@@ -174,6 +179,7 @@ class AIProxy:
                 await self._drain()
         except Exception:
             logger.exception("The gateway failed to stop in good order.")
+        self._connections.close()
         await self._engine.close()
 
     async def _drain(self) -> None:
@@ -193,12 +199,15 @@ class AIProxy:
     @fail_closed
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decide on a request before its body is read."""
+        if not is_attempt(flow):
+            self._connections.requested(flow)
         self._desk.began(flow)
         self._entrance.requestheaders(flow)
 
     @fail_closed_async
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answer whole what cannot be streamed."""
+        self._connections.proceeded(flow)
         await self._entrance.request(flow)
 
     @fail_closed
@@ -206,49 +215,88 @@ class AIProxy:
         """Let no tunnel through to foreign hosts."""
         self._entrance.http_connect(flow)
 
-    def server_connect(self, data: ServerConnectionHookData) -> None:
+    async def server_connect(self, data: ServerConnectionHookData) -> None:
         """Let mitmproxy open no connection that was not allowed."""
         try:
             self._entrance.server_connect(data)
+            if not data.server.error:
+                await self._dialling.before(data)
         except Exception:
             logger.exception("The gateway failed in server_connect.")
             data.server.error = "The gateway failed."
 
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """Nor one that led elsewhere than was looked up."""
+        try:
+            self._dialling.after(data)
+        except Exception:
+            logger.exception("The gateway failed in server_connected.")
+            self._dialling.cut(data.server)
+
     @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         """The flow has its answer, perhaps not from us."""
+        self._connections.proceeded(flow)
         self._bridge.settle(flow)
         if ctx.options.store_streamed_bodies:
             self._entrance.kept_by_mitmproxy(flow)
+        self._entrance.over(flow)
         self._desk.ended(flow)
 
+    @raise_nothing
     def error(self, flow: http.HTTPFlow) -> None:
         """The flow is over without an answer: stop working for it."""
-        try:
-            self._bridge.cancel(flow)
-            self._entrance.over(flow)
-            self._desk.ended(flow)
-        except Exception:
-            logger.exception("The gateway failed in error.")
+        self._connections.proceeded(flow)
+        self._bridge.cancel(flow)
+        self._entrance.over(flow)
+        self._desk.ended(flow)
 
+    @raise_nothing
     def tcp_start(self, flow: TCPFlow) -> None:
         """What passes through a tunnel to another host is kept as well."""
+        self._connections.tunnelled(flow.client_conn, flow.id)
         self._desk.began(flow)
 
+    @raise_nothing
     def tcp_end(self, flow: TCPFlow) -> None:
         """It is over."""
+        self._connections.tunnel_ended(flow.client_conn, flow.id)
         self._desk.ended(flow)
 
+    @raise_nothing
     def tcp_error(self, flow: TCPFlow) -> None:
         """It is over, and broken."""
+        self._connections.tunnel_ended(flow.client_conn, flow.id)
         self._desk.ended(flow)
 
+    @raise_nothing
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """Another host answers in WebSocket frames from now on."""
+        self._connections.tunnelled(flow.client_conn, flow.id)
+
+    @raise_nothing
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """It is over."""
+        self._connections.tunnel_ended(flow.client_conn, flow.id)
+
+    async def client_connected(self, client: Client) -> None:
+        """A client has connected: is there room for it?
+
+        It waits until everything is ready. mitmproxy listens before that, its addon for TLS fails
+        on a request then, and whatever is logged as an error during the start ends the process.
+        """
+        self._connect(client)
+        await self._ready.wait()
+
+    @raise_nothing
+    def _connect(self, client: Client) -> None:
+        self._connections.connected(client)
+
+    @raise_nothing
     def client_disconnected(self, client: Client) -> None:
         """The client has left: stop working for it."""
-        try:
-            self._bridge.client_gone(client)
-        except Exception:
-            logger.exception("The gateway failed in client_disconnected.")
+        self._connections.disconnected(client)
+        self._bridge.client_gone(client)
 
     def fail(self, flow: http.HTTPFlow, error: Exception) -> None:
         """Answer 500 in place of whatever would have happened."""
@@ -264,7 +312,13 @@ class AIProxy:
     def _wire_to(self, provider: config.Provider) -> Wire:
         if provider.kind == recorded.NAME:
             return self._playback.wire(self._desk.masks.hide)
-        return wire_to(provider)
+        return wire_to(provider, self._mark)
+
+    def _adopted(self, new: config.Config) -> None:
+        self._desk.adopted(new)
+        providers = (each.http.max_connections for each in new.providers.values() if not each.off)
+        most = descriptors.left_for_clients(self._descriptors, sum(providers))
+        self._connections.obey(new.gateway.bounds, most)
 
     def _changed(self, new: config.Config) -> None:
         logger.log(ALERT, "The configuration %s was read again.", new.source)
@@ -284,7 +338,8 @@ class AIProxy:
             logger.error("AUTH_TOKEN is not set, and with -q nobody would see a token made here.")
         else:
             base_url = f"{host.base_url(listening[0], current.gateway.virtual_hosts)}/v1"
-            logger.log(ALERT, banner.invitation(current, base_url, self._token))
+            invitation = banner.invitation(current, base_url, self._token)
+            logger.log(ALERT, invitation, extra=logs.SHOWN)
 
 
 def proxyserver() -> Proxyserver:

@@ -29,7 +29,7 @@ from llm_gateway.patience import Patience, seconds_left
 from llm_gateway.pipe import OpenStream, pipe
 from llm_gateway.pursuit import TOO_LONG, Pursuit, Terms
 from llm_gateway.resume import Unbroken, may_resume
-from llm_gateway.routing import Catalogue, Target
+from llm_gateway.routing import Catalogue, May, Target, anything
 from llm_gateway.strategies import Candidate, ordered
 from llm_gateway.tokens import estimate
 from llm_gateway.trace import GOOD, RESUMED, Trace
@@ -97,10 +97,19 @@ class Dispatcher:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - lots, not secrets
 
-    async def chat(self, request: ChatRequest, trace: Trace, manner: Manner = Manner()) -> Reply:
-        """A good reply. Raises GatewayError: unknown model, or why there is no answer."""
+    async def chat(
+        self,
+        request: ChatRequest,
+        trace: Trace,
+        manner: Manner = Manner(),
+        may: May = anything,
+    ) -> Reply:
+        """A good reply. Raises GatewayError: unknown model, or why there is no answer.
+
+        ``may`` says which names the client may ask for.
+        """
         trace.model = request.model
-        targets = self._catalogue.targets(request.model, Capability.CHAT)
+        targets = self._catalogue.targets(request.model, Capability.CHAT, may)
         asked = _Asked(request.model, request.body, request.size, manner, trace, Patience())
         answer = await self._pursue(targets, asked, partial(self._open, asked, request.stream))
         if isinstance(answer, Reply):
@@ -111,14 +120,18 @@ class Dispatcher:
         return Reply(EVENT_STREAM, await pipe(answer, resumption))
 
     async def images(
-        self, request: ImageRequest, trace: Trace, manner: Manner = Manner()
+        self,
+        request: ImageRequest,
+        trace: Trace,
+        manner: Manner = Manner(),
+        may: May = anything,
     ) -> dict[str, Any]:
         """An OpenAI images response with at least one picture. Raises GatewayError."""
         name = trace.model = request.model or ANY
         if request.model is None:
-            targets = self._catalogue.any(Capability.IMAGE)
+            targets = self._catalogue.any(Capability.IMAGE, may)
         else:
-            targets = self._catalogue.targets(request.model, Capability.IMAGE)
+            targets = self._catalogue.targets(request.model, Capability.IMAGE, may)
         asked = _Asked(name, request.body, request.size, manner, trace, Patience())
         return await self._pursue(targets, asked, partial(self._draw, asked))
 

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from mitmproxy import exceptions, http
@@ -12,6 +12,8 @@ from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs
 
 from llm_gateway.api.http import RequestHead
+from llm_gateway.config.hosts import is_loopback
+from llm_gateway.fence import Listener
 
 REQUIRED_OPTIONS = {
     # Otherwise reverse mode overwrites Host before any hook, and the virtual host is lost.
@@ -20,6 +22,10 @@ REQUIRED_OPTIONS = {
     "connection_strategy": "lazy",
     # Otherwise request bodies leave before anybody has read, edited or routed them.
     "stream_large_bodies": None,
+    # Otherwise a head whose body may be read in two ways is taken (request smuggling).
+    "validate_inbound_headers": True,
+    # Otherwise anybody is shown mitmproxy's own page, without a token, under the name of mitm.it.
+    "onboarding": False,
 }
 
 _OPTION_PREFIX = "ai_"
@@ -37,6 +43,20 @@ def set_required_options(options: Options) -> None:
         options.update(**{name: value})
 
 
+def guard_options(options: Options) -> None:
+    """From now on have a change that the gateway cannot work with refused before it is made.
+
+    Subscribers are asked before any addon: mitmproxy's own would open the listeners of a mode that
+    is refused only after it.
+    """
+    names = [name for name in ("mode", *REQUIRED_OPTIONS) if name in options]
+    options.subscribe(_check_change, names)
+
+
+def _check_change(options: Options, _updated: set[str]) -> None:
+    check_options(options)
+
+
 def check_options(options: Options) -> None:
     """Raises OptionsError when a required option or a mode does not allow the gateway to work."""
     for name, value in REQUIRED_OPTIONS.items():
@@ -45,17 +65,47 @@ def check_options(options: Options) -> None:
                 f"The gateway needs {name}={value}; it was set otherwise."
             )
     for spec in options.mode:
-        if not _is_allowed(mode_specs.ProxyMode.parse(spec)):
+        if not is_allowed_mode(_mode(spec)):
             raise exceptions.OptionsError(
                 f"The gateway does not serve mode {spec!r}: expected reverse:http://…, "
                 "reverse:https://… or regular."
             )
 
 
-def _is_allowed(mode: mode_specs.ProxyMode) -> bool:
+def _mode(spec: str) -> mode_specs.ProxyMode:
+    try:
+        return mode_specs.ProxyMode.parse(spec)
+    except ValueError as error:
+        raise exceptions.OptionsError(
+            f"Invalid proxy mode specification: {spec} ({error})"
+        ) from None
+
+
+def is_allowed_mode(mode: mode_specs.ProxyMode) -> bool:
+    """Whether the gateway serves it: the others lead anywhere without asking."""
     if isinstance(mode, mode_specs.ReverseMode):
         return mode.scheme in {"http", "https"}
     return isinstance(mode, mode_specs.RegularMode)
+
+
+def own_listeners(listening: Iterable[Address], options: Options) -> list[Listener]:
+    """Where this process listens: mitmproxy's ports, and mitmweb's page where there is one."""
+    own = [(str(address[0]), int(address[1])) for address in listening]
+    if "web_port" in options:
+        own.append((options.web_host, options.web_port))
+    return own
+
+
+def exposures(options: Options) -> Iterator[str]:
+    """What is set so that more people than one see more than they should, in words."""
+    if "web_host" not in options or is_loopback(options.web_host.lower()):
+        return
+    password: str = options.web_password
+    hash_it = "" if password.startswith("$argon2") else ", which should be an argon2 hash"
+    yield (
+        f"mitmweb's page, with every prompt and answer, is open to other machines at "
+        f"{options.web_host}: all that keeps them out is web_password{hash_it}."
+    )
 
 
 def is_quiet(options: Options) -> bool:
@@ -104,6 +154,7 @@ def request_head(flow: http.HTTPFlow) -> RequestHead:
         content_type=headers.get("content-type"),
         content_encoding=headers.get("content-encoding"),
         content_length=_content_length(headers.get("content-length")),
+        expect=headers.get("expect"),
     )
 
 
@@ -121,8 +172,8 @@ def texts_of_head(request: http.Request) -> Iterator[bytes]:
     """Everything in the head that could hold a credential, plain and decoded."""
     path = request.data.path
     yield from (path, unquote_to_bytes(path))
-    for _, value in request.headers.fields:
-        yield from (value, unquote_to_bytes(value))
+    for name, value in request.headers.fields:
+        yield from (name, value, unquote_to_bytes(value))
         for word in value.split():
             with contextlib.suppress(ValueError):
                 yield base64.b64decode(word, validate=True)
@@ -136,7 +187,9 @@ def _hosts(flow: http.HTTPFlow) -> tuple[str, ...]:
     """
     request = flow.request
     fields = request.headers.get_all("host")
-    named = [request.authority] if request.authority and [request.authority] != fields else []
+    # Not request.authority: that would turn xn--… into other letters.
+    authority = request.data.authority.decode("utf-8", "surrogateescape")
+    named = [authority] if authority and [authority] != fields else []
     if isinstance(flow.client_conn.proxy_mode, mode_specs.RegularMode):
         asked = request.host.lower()
         if fields and request.pretty_host.lower() != asked:

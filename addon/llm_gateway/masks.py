@@ -20,14 +20,13 @@ from typing import Any, Final
 
 import orjson
 
+from llm_gateway.known import SHORTEST_SECRET, Known
 from llm_gateway.secret import Secret
 from llm_gateway.stream_texts import Piece, pieces_of, replace_across
 
 MAX_TEXTS = 10_000
 MAX_CHARACTERS = 8 * 1024 * 1024
 """How much is kept to be put back into what was edited or is sent again; the oldest goes first."""
-SHORTEST_SECRET = 12
-"""Shorter keys are no secrets (local servers take ``EMPTY`` or ``ollama``) but words."""
 DIGITS = 8
 
 _SIGN: Final = "[masked:"
@@ -52,7 +51,7 @@ class Masks:
         self._secrets: dict[str, bytes] = {}
         """Each way to write one, and the same in bytes."""
         self._reads: dict[str, str] = {}
-        self._forms: dict[str, str] = {}
+        self._known = Known()
         self._patterns: tuple[re.Pattern[str], ...] = ()
         self._texts: OrderedDict[str, _Hidden] = OrderedDict()
         """What stands for what: the fingerprint's digits and the text."""
@@ -69,7 +68,7 @@ class Masks:
         # The longest first: one may be the beginning of another.
         known.sort(key=lambda each: len(each.reveal()), reverse=True)
         self._reads = {form: read for each in known for form, read in each.spellings.items()}
-        self._forms = {form: each.masked for each in known for form in each.spellings}
+        self._known = Known(known)
         self._secrets = {form: _encoded(form) for form in self._reads}
 
     @property
@@ -89,24 +88,11 @@ class Masks:
         for form in self._secrets:
             if form in text:
                 text = text.replace(form, self._placeholder(self._reads[form]))
-        for pattern in self._patterns:
-            if _SIGN not in text:
-                text = pattern.sub(self._hide_match, text)
-            else:
-                parts = _PLACEHOLDER.split(text)
-                # Every second part is the digits of a placeholder.
-                text = "".join(
-                    f"{_SIGN}{part}]" if number % 2 else pattern.sub(self._hide_match, part)
-                    for number, part in enumerate(parts)
-                )
-        return text
+        return self._hide_by_patterns(text)
 
     def hide_secrets(self, text: str) -> str:
         """A text without tokens and keys; the same object if there are none."""
-        for form, masked in self._forms.items():
-            if form in text:
-                text = text.replace(form, masked)
-        return text
+        return self._known.hide(text)
 
     def hide_values(self, values: dict[str, Any]) -> dict[str, Any]:
         """Plain values with the texts in them as they may be seen."""
@@ -137,6 +123,20 @@ class Masks:
             masked = self.hide_text(text)
         return body if masked == text else _encoded(masked)
 
+    def _hide_by_patterns(self, text: str) -> str:
+        """The same of a text in which no secret can be, or none is any more."""
+        for pattern in self._patterns:
+            if _SIGN not in text:
+                text = pattern.sub(self._hide_match, text)
+            else:
+                parts = _PLACEHOLDER.split(text)
+                # Every second part is the digits of a placeholder.
+                text = "".join(
+                    f"{_SIGN}{part}]" if number % 2 else pattern.sub(self._hide_match, part)
+                    for number, part in enumerate(parts)
+                )
+        return text
+
     def _hide_value(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.hide_text(value)
@@ -144,12 +144,13 @@ class Masks:
 
     def _hide_token(self, token: re.Match[str]) -> str:
         whole, inner = token[0], token[1]
+        # What stands there as it reads has been searched for secrets with the whole body.
         if inner is None:
-            changed = self.hide_text(whole) != whole
+            changed = self._hide_by_patterns(whole) != whole
             return f'"{self._placeholder(whole, is_number=True)}"' if changed else whole
         text = _unescaped(inner) if "\\" in inner else None
         if text is None:
-            return f'"{self.hide_text(inner)}{token[2]}'
+            return f'"{self._hide_by_patterns(inner)}{token[2]}'
         masked = self.hide_text(text)
         return whole if masked == text else f'"{_escaped(masked)}{token[2]}'
 

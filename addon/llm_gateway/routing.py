@@ -6,7 +6,7 @@ Only what the configuration lists can be reached, and what a provider lists that
 lets; a client's string never becomes part of a URL.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,6 +18,15 @@ from llm_gateway.errors import RequestError, shown
 
 MAX_FOUND = 5000
 """Models that one provider lists; the longest lists there are have some hundreds."""
+
+
+type May = Callable[[str], bool]
+"""Whether a client may ask for a name, which is no alias."""
+
+
+def anything(_name: str) -> bool:
+    """What clients may ask for that nobody restricts."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +120,16 @@ class Catalogue:
             for each in self._found.get(name, ()):
                 yield Target(provider, _found_model(provider, each))
 
-    def targets(self, name: str, capability: Capability) -> tuple[Target, ...]:
+    def targets(self, name: str, capability: Capability, may: May = anything) -> tuple[Target, ...]:
         """Every target of ``name`` that can do this, lowest priority first.
 
-        Raises :class:`RequestError` (404, ``model_not_found``) when there is none.
+        Raises :class:`RequestError` (404, ``model_not_found``) when there is none. What a client
+        may not ask for is to it as if there were no such name.
         """
+        allowed = may(self._meant(name))
         known = self._targets.get(name) or self._targets.get(self._config.others)
-        if known is None:
-            off = " Its provider is switched off." if name in self._off else ""
+        if known is None or not allowed:
+            off = " Its provider is switched off." if allowed and name in self._off else ""
             raise _not_found(
                 f"The model `{shown(name)}` does not exist or you do not have access to it.{off}"
             )
@@ -135,19 +146,22 @@ class Catalogue:
     def strategy(self, name: str) -> Strategy:
         """In which order the targets of ``name`` are tried."""
         routing = self._config.routing
-        name = routing.aliases.get(name, name)
-        return routing.strategies.get(name, routing.strategy)
+        return routing.strategies.get(self._meant(name), routing.strategy)
 
-    def any(self, capability: Capability) -> tuple[Target, ...]:
+    def _meant(self, name: str) -> str:
+        """The name that a client's stands for."""
+        return self._config.routing.aliases.get(name, name)
+
+    def any(self, capability: Capability, may: May = anything) -> tuple[Target, ...]:
         """Every target that can do this, lowest priority first. Raises RequestError (404).
 
         What was merely found at a provider counts only where the configuration names none.
         """
         able = {
             target.label: target
-            for targets in self._targets.values()
+            for name, targets in self._targets.items()
             for target in targets
-            if capability in target.spec.capabilities
+            if capability in target.spec.capabilities and may(self._meant(name))
         }
         named = {model.label for model in self._config.models}
         chosen = [target for label, target in able.items() if label in named] or [*able.values()]
@@ -155,16 +169,19 @@ class Catalogue:
             raise _not_found(f"No model here has the capability {capability}.")
         return tuple(sorted(chosen, key=lambda target: target.spec.priority))
 
-    def listing(self) -> dict[str, Any]:
+    def listing(self, may: May = anything) -> dict[str, Any]:
         """The body of ``GET /v1/models``: models by name, then the size classes."""
         ordered = sorted(self._listed.items(), key=lambda item: item[0] in Size.__members__)
-        return {"object": "list", "data": [self._entry(*item) for item in ordered]}
+        entries = [self._entry(*item) for item in ordered if may(self._meant(item[0]))]
+        return {"object": "list", "data": entries}
 
-    def entry(self, name: str) -> Mapping[str, Any]:
+    def entry(self, name: str, may: May = anything) -> Mapping[str, Any]:
         """The body of ``GET /v1/models/{name}``; any name that can be asked for has one.
 
         Raises :class:`RequestError` (404) for an unknown name.
         """
+        if not may(self._meant(name)):
+            raise _not_found(f"The model `{shown(name)}` does not exist.")
         owner = self._listed.get(name)
         if owner is None:
             known = self._targets.get(name)

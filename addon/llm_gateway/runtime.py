@@ -7,18 +7,20 @@ closed when the last request that may use them is done.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
 from llm_gateway.adapters import KINDS, Kind
 from llm_gateway.adapters.openai import recorded
 from llm_gateway.api.front_door import FrontDoor
-from llm_gateway.config import Config, Provider
+from llm_gateway.api.identity import Identity
+from llm_gateway.config import ClientToken, Config, Provider
 from llm_gateway.discovery import Discovery
 from llm_gateway.dispatch import Dispatcher
+from llm_gateway.limits.clients import Clients
 from llm_gateway.limits.gatekeeper import Gatekeeper
-from llm_gateway.limits.overview import TargetState, overview
+from llm_gateway.limits.overview import ClientState, TargetState, of_clients, overview
 from llm_gateway.limits.quota import MemoryStore
 from llm_gateway.memory import Memory
 from llm_gateway.routing import Catalogue
@@ -29,8 +31,21 @@ from llm_gateway.wire import Wire
 
 logger = logging.getLogger(__name__)
 
+MADE_HERE = "made at start"
+"""The name of the token that is made where the configuration names none."""
+
 WireFactory = Callable[[Provider], Wire]
 Decorator = Callable[[Wire], Wire]
+
+
+class Kept:
+    """What goes on from one configuration to the next."""
+
+    def __init__(self) -> None:
+        store = MemoryStore()
+        self.gatekeeper = Gatekeeper(store)
+        self.clients = Clients(store)
+        self.memory = Memory()
 
 
 class Runtime:
@@ -39,33 +54,33 @@ class Runtime:
     def __init__(
         self,
         config: Config,
-        tokens: Iterable[Secret],
+        identity: Identity,
         wires: Mapping[Provider, Wire],
         publish: Decorator,
         created: int,
-        memory: Memory | None = None,
-        gatekeeper: Gatekeeper | None = None,
+        kept: Kept | None = None,
     ) -> None:
         """``wires`` for every provider that is on, which exchanges use through ``publish``.
 
-        ``created`` (seconds since the epoch) dates the models. ``memory`` and ``gatekeeper`` are
-        what was kept of earlier exchanges, new ones if there were none.
+        ``identity`` knows the clients. ``created`` (seconds since the epoch) dates the models.
+        ``kept`` is of earlier exchanges, new if there were none.
         """
         gateway = config.gateway
         self.config = config
         self.wires = wires
-        self.front_door = FrontDoor(gateway.virtual_hosts, tokens, gateway.max_request_bytes)
+        self._identity = identity
+        self.front_door = FrontDoor(gateway.virtual_hosts, identity, gateway.max_request_bytes)
+        kept = kept or Kept()
+        self.clients = kept.clients
         self.catalogue = Catalogue(config, created)
         upstreams = {
             provider.name: Upstream(provider, _kind(provider), site_of(provider), publish(wire))
             for provider, wire in wires.items()
         }
         self.discovery = Discovery(upstreams.values(), self.catalogue.learn)
-        gatekeeper = self._gatekeeper = gatekeeper or Gatekeeper(MemoryStore())
+        gatekeeper = self._gatekeeper = kept.gatekeeper
         gatekeeper.adopt([*config.providers.values()], config.models)
-        self.dispatcher = Dispatcher(
-            self.catalogue, upstreams, gateway, gatekeeper, memory or Memory()
-        )
+        self.dispatcher = Dispatcher(self.catalogue, upstreams, gateway, gatekeeper, kept.memory)
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -86,6 +101,10 @@ class Runtime:
         """How every target stands: quota, breakers, queue."""
         return overview(self.config, self._gatekeeper)
 
+    def clients_overview(self) -> list[ClientState]:
+        """What is left to every client."""
+        return of_clients(self._identity.tokens, self.clients)
+
     def wire(self, provider: str) -> Wire | None:
         """The provider's wire itself, unpublished; None if it is unknown or switched off."""
         return next((wire for p, wire in self.wires.items() if p.name == provider), None)
@@ -99,20 +118,35 @@ class Engine:
     """The current runtime, and the orderly end of those before it. Made inside the event loop."""
 
     def __init__(
-        self, make_wire: WireFactory, publish: Decorator, fallback_token: Secret, created: int
+        self,
+        make_wire: WireFactory,
+        publish: Decorator,
+        fallback_token: Secret,
+        created: int,
+        learnt: Callable[[], None] = lambda: None,
     ) -> None:
-        """``fallback_token`` is the clients' token where the configuration names none."""
+        """``fallback_token`` is the clients' token where the configuration names none. ``learnt``
+        is told when there is one more secret.
+        """
         self._make_wire = make_wire
         self._publish = publish
-        self._fallback_token = fallback_token
+        self._fallback_token = ClientToken.of(MADE_HERE, fallback_token)
         self._created = created
-        self.tokens: tuple[Secret, ...] = (fallback_token,)
-        """The clients' current tokens."""
+        self._learnt = learnt
+        self._tokens: tuple[ClientToken, ...] = (self._fallback_token,)
+        self._texts: dict[bytes, Secret] = {}
+        """Current tokens of which the configuration has the digest alone, by that: those that
+        clients have come with."""
         self._current: Runtime | None = None
         self._retiring: asyncio.Task[None] | None = None
         self._open: set[Wire] = set()
-        self._memory = Memory()
-        self._gatekeeper = Gatekeeper(MemoryStore())
+        self._kept = Kept()
+
+    @property
+    def tokens(self) -> tuple[Secret, ...]:
+        """The clients' current tokens, as far as they are known."""
+        texts = (each.secret or self._texts.get(each.digest) for each in self._tokens)
+        return tuple(filter(None, texts))
 
     @property
     def is_running(self) -> bool:
@@ -139,15 +173,16 @@ class Engine:
         known = old.wires if old else {}
         wires = self._make_wires(config, known)
         self._open.update(wires.values())
-        self.tokens = config.gateway.tokens or (self._fallback_token,)
+        self._tokens = config.gateway.tokens or (self._fallback_token,)
+        current = {each.digest for each in self._tokens}
+        self._texts = {digest: each for digest, each in self._texts.items() if digest in current}
         self._current = Runtime(
             config,
-            self.tokens,
+            Identity(self._tokens, self._learn),
             wires,
             self._publish,
             self._created,
-            self._memory,
-            self._gatekeeper,
+            self._kept,
         )
         if old is not None:
             old.discovery.stop()
@@ -155,6 +190,12 @@ class Engine:
             retirement = self._retire(old, wires, self._retiring)
             self._retiring = spawn(retirement, "close the wires of the old configuration")
         self._current.discovery.start()
+
+    def _learn(self, token: ClientToken, text: str) -> None:
+        """A client has come with a token of which only the digest was known."""
+        if token.digest not in self._texts and token in self._tokens:
+            self._texts[token.digest] = Secret(text)
+            self._learnt()
 
     def _make_wires(self, config: Config, known: Mapping[Provider, Wire]) -> dict[Provider, Wire]:
         wires: dict[Provider, Wire] = {}

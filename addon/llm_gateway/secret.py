@@ -44,6 +44,11 @@ class Secret:
         return self.__spellings
 
     @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the text in UTF-8."""
+        return self.__digest
+
+    @property
     def masked(self) -> str:
         """`***` and the fingerprint: the first 8 hex digits of the text's SHA-256."""
         return f"***{self.__digest.hex()[:8]}"

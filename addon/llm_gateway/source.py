@@ -7,11 +7,12 @@ everything that it names.
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llm_gateway import config
 from llm_gateway.adapters import KINDS
+from llm_gateway.config.files import at_home
 from llm_gateway.recordings.playback import Playback
 from llm_gateway.reload import FileWatch
 from llm_gateway.runtime import Engine
@@ -31,16 +32,19 @@ class Source:
         option: Callable[[], str],
         engine: Engine,
         playback: Playback,
+        check: Callable[[config.Config], None],
         adopted: Callable[[config.Config], None],
         changed: Callable[[config.Config], None],
     ) -> None:
         """``option`` names the file, see :func:`read_config`; ``playback`` may put a recording in
-        the place of its providers. ``adopted`` hears of each configuration that ``engine`` has
-        taken, ``changed`` of those that came while it ran.
+        the place of its providers. ``check`` may refuse it with a ConfigError. ``adopted`` hears
+        of each configuration that ``engine`` has taken, ``changed`` of those that came while it
+        ran.
         """
         self._option = option
         self._engine = engine
         self._playback = playback
+        self._check = check
         self._adopted = adopted
         self._changed = changed
         self._files = FileWatch()
@@ -68,6 +72,7 @@ class Source:
             # In a thread: a large file takes the YAML parser a while.
             self._take(await asyncio.to_thread(self._read_again))
         except config.ConfigError as error:
+            self._watch(self._engine.current.config, error.files)
             logger.error("The changed configuration is refused, the old one stays.\n%s", error)
 
     def _read(self, *, or_demo: bool) -> config.Config:
@@ -86,16 +91,21 @@ class Source:
         self._changed(new)
 
     def _adopt(self, new: config.Config) -> None:
+        self._check(new)
         self._engine.adopt(new)
         self._adopted(new)
+        self._watch(new)
+
+    def _watch(self, current: config.Config, more: Iterable[Path] = ()) -> None:
+        """Look at the files of a configuration, and those where one that was refused is mended."""
         # What was seen of the files before this was read: a change since then is another change.
-        watched = (*new.watched, config_path(self._option()).absolute())
+        watched = (*current.watched, config_path(self._option()).absolute(), *more)
         self._files = FileWatch(watched, self._files)
 
 
 def config_path(option: str) -> Path:
     """The file that the option names."""
-    return Path(option).expanduser() if option else DEFAULT_CONFIG
+    return at_home(option) if option else DEFAULT_CONFIG
 
 
 def read_config(option: str, *, or_demo: bool) -> config.Config:

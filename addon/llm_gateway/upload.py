@@ -1,11 +1,8 @@
-"""Request bodies whose length is not known beforehand, or that nobody wants.
-
-mitmproxy buffers a request body of any length before a hook can see it. Where its length is
-announced, that is bounded by the front door; otherwise the body is taken piece by piece here, and
-an excess is noticed when it happens.
-"""
+"""Request bodies that come piece by piece: kept within bounds, or not at all."""
 
 from collections.abc import Callable
+
+from llm_gateway.errors import GatewayError
 
 
 def discard(data: bytes) -> list[bytes]:
@@ -15,27 +12,40 @@ def discard(data: bytes) -> list[bytes]:
 
 
 class Upload:
-    """A ``request.stream`` function that keeps the body, up to ``limit`` bytes."""
+    """A ``request.stream`` function that keeps the body."""
 
-    def __init__(self, limit: int, on_excess: Callable[[], None]) -> None:
-        """``on_excess`` is called once, when the body turns out to be larger than ``limit``."""
-        self._left = limit
-        self._on_excess = on_excess
-        self._parts: list[bytes] = []
+    def __init__(
+        self, check: Callable[[int], None], refuse: Callable[[GatewayError], None]
+    ) -> None:
+        """``check`` is told how many bytes have come, and raises GatewayError for too many.
+
+        Then ``refuse`` is called with that, and nothing more is kept or checked.
+        """
+        self._check = check
+        self._refuse = refuse
+        self._is_refused = False
+        # Pieces may be of one byte each, and then a list of them is forty times as large.
+        self._kept = bytearray()
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take the next piece; nothing of it is passed on."""
-        if self._left < 0:
+        if self._is_refused:
             return []
-        self._left -= len(data)
-        if self._left < 0:
-            self._parts.clear()
-            self._on_excess()
+        try:
+            self._check(len(self._kept) + len(data))
+        except GatewayError as error:
+            self.give_up(error)
         else:
-            self._parts.append(data)
+            self._kept += data
         return []
+
+    def give_up(self, error: GatewayError) -> None:
+        """Refuse it, and keep nothing of it."""
+        self._is_refused = True
+        self._kept = bytearray()
+        self._refuse(error)
 
     @property
     def body(self) -> bytes:
         """What came; empty if it was too much."""
-        return b"".join(self._parts)
+        return bytes(self._kept)

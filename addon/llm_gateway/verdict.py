@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import chain
 
 from llm_gateway.adapters.error_words import MODEL_NOT_FOUND
 from llm_gateway.errors import (
     GatewayError,
     NoTargetError,
+    RequestError,
     Retry,
     UpstreamError,
     UpstreamRecorded,
@@ -70,6 +72,49 @@ def of_skips(skips: Sequence[Refused], model: str, trace: Trace) -> GatewayError
     if len(skips) > 1:
         error.add(f"Passed over: {trace.way}.")
     return error
+
+
+def of_allowance(client: str, exceeded: QuotaExceeded) -> RequestError:
+    """The quota of a client's own token is spent. ``client`` is the token's name."""
+    level = exceeded.level
+    limit = f"{level.limit} {exceeded.unit} per {level.window}"
+    if exceeded.retry_after is None:
+        said = f"the request alone is more than {limit}."
+    else:
+        said = f"{limit}, of which {level.remaining} are left. {_again(exceeded.retry_after)}"
+    return _of_token(
+        f"Rate limit reached for token `{client}`: {said}",
+        exceeded.unit,
+        waiting(exceeded.retry_after),
+        ratelimit_headers.headers(_standing(exceeded)),
+    )
+
+
+def of_place(client: str, places: int, wait: float) -> RequestError:
+    """As many requests of a client's token are under way as may be."""
+    at_a_time = "1 request" if places == 1 else f"{places} requests"
+    return _of_token(
+        f"Rate limit reached for token `{client}`: {at_a_time} at a time. Wait until one of them "
+        "is answered.",
+        "requests",
+        waiting(wait),
+    )
+
+
+def of_rerouting(client: str, field: str) -> RequestError:
+    """A client that may not ask for all models has named others for a provider to choose from."""
+    return RequestError(
+        400,
+        f"Token `{client}` may ask for some models only, and by {field!r} a provider could take "
+        "another one. Leave it out.",
+        code="unsupported_parameter",
+        param=field,
+    )
+
+
+def _of_token(message: str, unit: str, *headers: tuple[tuple[str, str], ...]) -> RequestError:
+    every = tuple(chain.from_iterable(headers))
+    return RequestError(429, message, type=unit, code="rate_limit_exceeded", headers=every)
 
 
 def _say_when(

@@ -6,12 +6,12 @@ from llm_gateway.http_wire import HttpWire
 from llm_gateway.wire import Wire
 
 
-def wire_to(provider: config.Provider) -> Wire:
-    """The way to one provider. Raises ConfigError."""
+def wire_to(provider: config.Provider, mark: str) -> Wire:
+    """The way to one provider; requests carry ``mark``. Raises ConfigError."""
     if provider.kind == "echo":
         return EchoWire(provider)
     try:
-        return HttpWire(provider)
+        return HttpWire(provider, mark)
     except ValueError:
         raise config.ConfigError(
             [

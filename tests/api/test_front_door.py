@@ -8,14 +8,17 @@ import pytest
 
 from llm_gateway.api.front_door import FrontDoor
 from llm_gateway.api.http import RequestHead
+from llm_gateway.api.identity import Identity
 from llm_gateway.api.routes import Endpoint
+from llm_gateway.config import ClientToken
 from llm_gateway.errors import INVALID_REQUEST, RequestError
 from llm_gateway.secret import Secret
 
 HOSTS = ("gw.local", "localhost", "127.0.0.1", "[::1]")
 TOKENS = ("canary-token-one", "canary.token~two+/==")
 LIMIT = 1000
-DOOR = FrontDoor(HOSTS, map(Secret, TOKENS), LIMIT)
+CLIENTS = [ClientToken.of(token[-3:], Secret(token)) for token in TOKENS]
+DOOR = FrontDoor(HOSTS, Identity(CLIENTS), LIMIT)
 
 GOOD = RequestHead(
     method="POST",
@@ -47,7 +50,9 @@ def challenge(error: RequestError) -> str:
     """The only WWW-Authenticate of an error, of the form that RFC 6750 §3 gives."""
     [(name, value)] = error.headers
     assert name == "www-authenticate"
-    assert re.fullmatch(r'Bearer realm="[^"]+"(, error="[a-z_]+")?', value)
+    assert re.fullmatch(
+        r'Bearer realm="[^"]+"(, error="[a-z_]+", error_description="[A-Za-z ]+")?', value
+    )
     return value
 
 
@@ -157,7 +162,7 @@ def test_a_bare_host_is_ours_or_not(host: str, ours: bool) -> None:
 @pytest.mark.parametrize("after", ["", " ", "\t ", "\t"])
 def test_a_known_token_comes_in(token: str, scheme: str, space: str, after: str) -> None:
     field = f"{scheme}{space}{token}{after}".encode()
-    assert DOOR.admit(head(authorization=(field,))).endpoint is Endpoint.CHAT
+    assert DOOR.admit(head(authorization=(field,))).route.endpoint is Endpoint.CHAT
 
 
 def test_no_credentials_are_asked_for_without_an_error() -> None:
@@ -230,6 +235,7 @@ def test_credentials_are_sent_once(fields: tuple[bytes, ...]) -> None:
     error = refusal(head(authorization=fields))
     assert error.status == 400
     assert 'error="invalid_request"' in challenge(error)
+    assert error.code == "invalid_request"
 
 
 @pytest.mark.parametrize(
@@ -241,6 +247,7 @@ def test_a_token_in_the_address_is_refused(name: str, authorization: tuple[bytes
     error = refusal(head(path=path, authorization=authorization))
     assert error.status == 400
     assert 'error="invalid_request"' in challenge(error)
+    assert error.code == "invalid_request"
 
 
 @pytest.mark.parametrize("query", ["?a=b", "?", "?model=key", "?keys=1", "?%", "?&&=", "?a=%ff"])
@@ -249,7 +256,7 @@ def test_another_query_is_let_be(query: str) -> None:
 
 
 def test_without_any_token_nobody_comes_in() -> None:
-    door = FrontDoor(HOSTS, (), LIMIT)
+    door = FrontDoor(HOSTS, Identity(()), LIMIT)
     assert refusal(GOOD, door).status == 401
     assert refusal(head(authorization=(b"Bearer ",)), door).status == 401
 
@@ -274,7 +281,7 @@ def test_a_caller_without_a_token_learns_nothing_of_what_is_behind() -> None:
 def test_ping_is_open_to_everybody() -> None:
     for fields in ((), (b"Basic x",), (b"Bearer wrong",)):
         request = head(method="GET", path="/ping", authorization=fields)
-        assert DOOR.admit(request).endpoint is Endpoint.PING
+        assert DOOR.admit(request).route.endpoint is Endpoint.PING
 
 
 @pytest.mark.parametrize(
@@ -283,7 +290,7 @@ def test_ping_is_open_to_everybody() -> None:
         ("GET", "/nothing", 404),
         ("GET", "/v1/chat/completions", 405),
         ("POST", "/v1/models", 405),
-        ("OPTIONS", "*", 404),
+        ("OPTIONS", "*", 405),
     ],
 )
 def test_with_a_token_the_route_is_what_counts(method: str, path: str, status: int) -> None:
@@ -344,7 +351,7 @@ def test_a_plain_body_is_taken(coding: str | None) -> None:
 def test_a_body_announced_as_too_large_is_refused(length: int) -> None:
     error = refusal(head(content_length=length))
     assert (error.status, error.code) == (413, "request_too_large")
-    assert str(LIMIT) in error.message
+    assert f"{LIMIT} bytes allowed (gateway.max_request_bytes)" in error.message
 
 
 @pytest.mark.parametrize("length", [None, 0, LIMIT])
@@ -356,7 +363,7 @@ def test_where_no_body_is_taken_its_headers_do_not_matter() -> None:
     request = head(
         method="GET", path="/v1/models", content_type="text/plain", content_encoding="gzip"
     )
-    assert DOOR.admit(request).endpoint is Endpoint.MODELS
+    assert DOOR.admit(request).route.endpoint is Endpoint.MODELS
 
 
 def test_a_body_that_turns_out_too_large_is_refused_in_the_same_words() -> None:
@@ -365,3 +372,14 @@ def test_a_body_that_turns_out_too_large_is_refused_in_the_same_words() -> None:
 
 def test_the_door_shows_no_token() -> None:
     assert "canary" not in repr(vars(DOOR))
+
+
+@pytest.mark.parametrize("expect", [None, "100-continue", "100-Continue"])
+def test_a_client_may_wait_to_be_told_to_go_on(expect: str | None) -> None:
+    assert DOOR.admit(head(expect=expect)).route.endpoint is Endpoint.CHAT
+
+
+@pytest.mark.parametrize("expect", ["", "coffee", "100-continue, coffee", "200-ok", "100"])
+def test_another_expectation_is_not_met(expect: str) -> None:
+    error = refusal(head(expect=expect))
+    assert (error.status, error.code) == (417, "expectation_failed")

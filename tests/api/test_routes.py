@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_gateway.api.routes import Endpoint, Route, find, is_open
+from llm_gateway.api.routes import Endpoint, Route, every, find, is_open
 from llm_gateway.errors import RequestError
 
 
@@ -16,6 +16,7 @@ def refusal(method: str, path: str) -> RequestError:
     ("method", "path", "endpoint"),
     [
         ("GET", "/ping", Endpoint.PING),
+        ("GET", "/openapi.json", Endpoint.OPENAPI),
         ("GET", "/models", Endpoint.MODELS),
         ("GET", "/v1/models", Endpoint.MODELS),
         ("POST", "/chat/completions", Endpoint.CHAT),
@@ -111,10 +112,11 @@ def test_any_other_path_is_not_found(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/ping", "GET"),
-        ("/models", "GET"),
-        ("/v1/models", "GET"),
-        ("/v1/models/m", "GET"),
+        ("/ping", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/models", "GET, HEAD"),
+        ("/v1/models", "GET, HEAD"),
+        ("/v1/models/m", "GET, HEAD"),
         ("/chat/completions", "POST"),
         ("/v1/chat/completions", "POST"),
         ("/images/generations", "POST"),
@@ -128,12 +130,18 @@ def test_any_other_path_is_not_found(method: str, path: str) -> None:
 def test_another_method_is_refused_and_the_right_one_named(
     path: str, allowed: str, method: str
 ) -> None:
-    if method == allowed:
-        assert find(method, path).method == allowed
+    if method in allowed.split(", "):
+        assert find(method, path).methods == tuple(allowed.split(", "))
         return
     error = refusal(method, path)
     assert (error.status, error.code) == (405, "method_not_supported")
     assert error.headers == (("allow", allowed),)
+
+
+def test_the_whole_server_has_no_options() -> None:
+    error = refusal("OPTIONS", "*")
+    assert (error.status, error.code) == (405, "method_not_supported")
+    assert error.headers == (("allow", "GET, HEAD, POST"),)
 
 
 @pytest.mark.parametrize("text", ["/" + "x" * 1_000_000, "/\r\nX: 1", "/\x1b[31m", "/\udcff"])
@@ -144,8 +152,10 @@ def test_a_strange_path_is_shown_short_and_printable(text: str) -> None:
     assert refusal("GET", text).body()
 
 
-@pytest.mark.parametrize("path", ["/ping", "/ping?", "/ping?a=b"])
-def test_ping_needs_no_token(path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/ping", "/ping?", "/ping?a=b", "/openapi.json", "/openapi.json?a=b"]
+)
+def test_what_says_nothing_of_the_configuration_needs_no_token(path: str) -> None:
     assert is_open(path)
 
 
@@ -157,6 +167,9 @@ def test_ping_needs_no_token(path: str) -> None:
         "//ping",
         "/PING",
         "/pingx",
+        "/openapi.json/",
+        "/v1/openapi.json",
+        "/openapi",
         "/x?/ping",
         "/v1/models",
         "/image",
@@ -166,3 +179,10 @@ def test_ping_needs_no_token(path: str) -> None:
 )
 def test_everything_else_does(path: str) -> None:
     assert not is_open(path)
+
+
+def test_every_path_that_is_listed_is_found_and_leads_where_it_says() -> None:
+    for path, route in every():
+        found = find(route.method, path.replace("{model}", "m"))
+        assert (found.endpoint, found.method) == (route.endpoint, route.method)
+    assert {route.endpoint for _, route in every()} == {*Endpoint}

@@ -8,6 +8,7 @@ from typing import override
 
 import pytest
 
+from llm_gateway.api import openapi
 from llm_gateway.api.http import ClientRequest
 from llm_gateway.api.server import Api
 from llm_gateway.config import Http
@@ -75,6 +76,18 @@ async def test_a_stream_has_its_headers_and_its_line(caplog: pytest.LogCaptureFi
     assert served.line == (
         "req_test POST /v1/chat/completions m -> p/up-model 200 ttft 0.500s total 0.600s tokens 3+2"
     )
+
+
+async def test_the_document_is_served_with_headers_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served = Served(caplog)
+    sink = await served.serve("/openapi.json", b"", method="GET")
+    assert (sink.status, sink.body) == (200, openapi.reply().body)
+    headers = dict(sink.headers)
+    assert headers["content-type"] == "application/json"
+    assert headers.keys() == {"content-type", "x-request-id", "etag", "cache-control"}
+    assert served.line == "req_test GET /openapi.json 200 total 0.100s"
 
 
 async def test_ping_answers_ok(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +164,7 @@ async def test_a_path_or_method_that_there_is_not_is_refused(
     served = Served(caplog)
     sink = await served.serve(path, b"", method=method)
     assert sink.status == status
-    assert sink.header("allow") == ("GET" if status == 405 else None)
+    assert sink.header("allow") == ("GET, HEAD" if status == 405 else None)
     assert served.line
 
 

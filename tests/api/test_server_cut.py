@@ -11,7 +11,7 @@ import pytest
 
 from llm_gateway.api.keepalive import COMMENT
 from llm_gateway.api.server import Api
-from llm_gateway.config import Gateway, RetryPolicy, ThrottlePolicy
+from llm_gateway.config import ClientToken, Gateway, RetryPolicy, ThrottlePolicy
 from llm_gateway.draining import Draining
 from llm_gateway.errors import UpstreamUnavailable
 from llm_gateway.secret import Secret
@@ -153,7 +153,7 @@ async def test_in_mid_stream_it_is_an_error_event_and_the_provider_is_left(
 async def test_behind_comments_that_kept_it_alive_it_is_an_error_event(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    gateway = Gateway(tokens=(Secret(TOKEN),), keepalive=0.01)
+    gateway = Gateway(tokens=(ClientToken.of("t", Secret(TOKEN)),), keepalive=0.01)
     served = Stopped(caplog, asyncio.Event(), config=make_config(gateway=gateway))
     sink = SlowSink(COMMENT)
     await served.cut(sink.blocked, sink, STREAMED)

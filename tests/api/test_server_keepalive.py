@@ -7,7 +7,7 @@ from typing import override
 import pytest
 
 from llm_gateway.api.keepalive import COMMENT
-from llm_gateway.config import Gateway, Limits, Windows
+from llm_gateway.config import ClientToken, Gateway, Limits, Windows
 from llm_gateway.secret import Secret
 from support.exchange import cancelled, told_failure
 from support.fakes import (
@@ -57,7 +57,9 @@ class Slow(Served):
         *answers: FakeResponse | Exception,
         limits: Limits | None = None,
     ) -> None:
-        gateway = Gateway(tokens=(Secret(TOKEN),), keepalive=10.0, deadline=60.0)
+        gateway = Gateway(
+            tokens=(ClientToken.of("t", Secret(TOKEN)),), keepalive=10.0, deadline=60.0
+        )
         config = make_config(models=[make_model(limits=limits or Limits())], gateway=gateway)
         super().__init__(caplog, after(seconds), *answers, config=config)
 

@@ -18,6 +18,12 @@ def test_a_whole_response_has_its_length_and_its_times() -> None:
     validate_headers(response)
 
 
+def test_nothing_in_a_value_ends_the_line() -> None:
+    response = make_response(200, (("x", "a\r\nset-cookie: b\n\0c"),), b"")
+    assert response.headers["x"] == "a  set-cookie: b  c"
+    validate_headers(response)
+
+
 def test_an_empty_body_is_a_whole_body() -> None:
     assert make_response(200, (), b"").headers["content-length"] == "0"
 

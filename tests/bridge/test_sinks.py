@@ -190,6 +190,33 @@ async def test_writing_waits_for_a_client_that_does_not_read() -> None:
         assert len(await client.read_body(head)) == 100 * MEGABYTE
 
 
+async def test_an_answer_waits_until_the_one_before_is_taken() -> None:
+    begun = 0
+
+    async def large(sink: Sink) -> None:
+        nonlocal begun
+        begun += 1
+        await sink.whole(200, (), bytes(10 * MEGABYTE))
+
+    handlers: dict[str, ConnectionHandler] = {}
+    house = House(Bridge(handlers), large, at_once=False)
+    async with (
+        live_layer(house, handlers) as live,
+        RawConnection(live.port) as client,
+        RawConnection(live.port) as other,
+    ):
+        await client.send(GET * 8)
+        head = await client.read_head()
+        await other.exchange(GET)
+        assert begun <= 3
+        assert len(house.responses) <= 2
+        assert len(await client.read_body(head)) == 10 * MEGABYTE
+        for _ in range(7):
+            head = await client.read_head()
+            assert len(await client.read_body(head)) == 10 * MEGABYTE
+    assert len(house.responses) == 9
+
+
 async def endless(sink: Sink, left: asyncio.Event) -> None:
     await sink.start(200, ())
     try:

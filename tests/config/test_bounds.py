@@ -17,6 +17,7 @@ connections: 100
 per_address: 10
 streams: 20
 concurrent: 30
+all_bodies: 1MiB
 depth: 40
 values: 5000
 messages: 60
@@ -36,7 +37,7 @@ def test_nothing_written_leaves_the_defaults() -> None:
 
 def test_every_key() -> None:
     assert bounds(cursor(EVERY_KEY)) == Bounds(
-        50, 8192, 2000, 5.0, 10.0, 1024, 60.0, 100, 10, 20, 30, 40, 5000, 60, 7
+        50, 8192, 2000, 5.0, 10.0, 1024, 60.0, 100, 10, 20, 30, 1048576, 40, 5000, 60, 7
     )
 
 

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from llm_gateway.config import Gateway
+from llm_gateway.config import ClientToken, Gateway
 from llm_gateway.config.cursor import Cursor, Report
 from llm_gateway.config.gateway import gateway
 from llm_gateway.config.nodes import parse
@@ -11,6 +11,10 @@ from llm_gateway.secret import Secret
 
 LONG = "0123456789abcdef"
 CHARACTERS = "of letters, digits and ._~+/- that may end in = (RFC 6750)"
+
+
+def token(name: str, text: str) -> ClientToken:
+    return ClientToken.of(name, Secret(text))
 
 
 def read(
@@ -53,7 +57,7 @@ mask: ['\\d{{4}}', "(?i)${{B}}"]
 """
     expected = Gateway(
         ("ai.example", "[::1]"),
-        (Secret(LONG), Secret(LONG + "=")),
+        (token("token 1", LONG), token("A", LONG + "=")),
         passthrough=True,
         deadline=5400.0,
         max_attempts=1,
@@ -67,7 +71,7 @@ mask: ['\\d{{4}}', "(?i)${{B}}"]
 
 def test_auth_token_is_the_token_when_none_is_written() -> None:
     value, problems, warnings = read("", {"AUTH_TOKEN": LONG})
-    assert value == Gateway(tokens=(Secret(LONG),))
+    assert value == Gateway(tokens=(token("AUTH_TOKEN", LONG),))
     assert (problems, warnings) == ([], [])
 
 
@@ -84,7 +88,7 @@ def test_an_auth_token_that_is_no_token_is_a_problem_without_it() -> None:
 
 def test_a_written_token_without_its_variable_is_skipped_with_a_warning() -> None:
     value, problems, warnings = read(f"tokens: ['${{A}}', '{LONG}', '${{B}}']", {"B": ""})
-    assert value == Gateway(tokens=(Secret(LONG),))
+    assert value == Gateway(tokens=(token("token 2", LONG),))
     assert problems == []
     assert warnings == [
         "gateway.tokens[0] is skipped: A is not set",
@@ -94,9 +98,21 @@ def test_a_written_token_without_its_variable_is_skipped_with_a_warning() -> Non
 
 def test_a_short_token_is_taken_with_a_warning() -> None:
     value, problems, warnings = read("tokens: [canary]")
-    assert value == Gateway(tokens=(Secret("canary"),))
+    assert value == Gateway(tokens=(token("token 1", "canary"),))
     assert problems == []
     assert warnings == ["gateway.tokens[0] is shorter than 16 characters and may be guessed"]
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_pattern_whose_meaning_may_change_is_taken_with_a_warning_each_time(time: str) -> None:
+    value, problems, warnings = read("mask: ['[[a]', 'b']", {"AUTH_TOKEN": LONG})
+    assert value is not None
+    assert [each.pattern for each in value.mask] == ["[[a]", "b"]
+    assert problems == []
+    assert warnings == [
+        "gateway.mask[0] may mean something else to a later Python: "
+        "Possible nested set at position 1"
+    ]
 
 
 def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
@@ -169,9 +185,9 @@ def test_bad_tokens_are_told_all_at_once_and_never_shown() -> None:
         ("[]", "gateway: expected a mapping, got an empty list"),
         (
             "token: x",
-            "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, passthrough, "
-            "deadline, max_attempts, keepalive, drain, max_request_bytes, mask, bounds; "
-            "did you mean 'tokens'?",
+            "gateway: unknown key 'token', expected one of: virtual_hosts, tokens, tokens_file, "
+            "passthrough, deadline, max_attempts, keepalive, drain, max_request_bytes, mask, "
+            "bounds; did you mean 'tokens'?",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from llm_gateway.config.hosts import base_url, is_loopback, virtual_host
 ABSOLUTE = "an absolute http or https URL"
 ASCII = "an absolute http or https URL in ASCII without spaces"
 AUTHORITY = "an absolute http or https URL with a valid host and port"
-HTTPS = "an https URL (http is accepted for this machine, or without a key)"
+HTTPS = "an https URL (http: for this machine, without a key, or with insecure: true)"
 USER = "a URL without user name and password"
 QUERY = "a URL without query and fragment"
 HOST = "a host name or an IP address, without scheme and port"

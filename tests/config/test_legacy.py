@@ -37,6 +37,7 @@ def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(text: str, environ: Mapping[str, str] | None = None) -> Config:
     FILE.write_text(text)
+    FILE.chmod(0o600)
     return load(FILE, environ or {}, DEFAULTS)
 
 
@@ -53,7 +54,7 @@ def test_the_sample_loads_and_says_line_by_line_what_is_different(sample: Config
         "provider-config.yaml:132: models[11].url: expected a URL that ",
         "provider-config.yaml:162: models[14].url: expected a URL that ",
     ]
-    assert sample.gateway.tokens == (Secret("0123456789abcdef"),)
+    assert [each.secret for each in sample.gateway.tokens] == [Secret("0123456789abcdef")]
 
 
 def test_every_provider_of_the_sample_is_on_where_it_was(sample: Config) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from llm_gateway.config import (
     BREAKER_MINUTE,
     BreakerPolicy,
+    ClientToken,
     Config,
     ConfigError,
     Credential,
@@ -94,7 +95,7 @@ models:
     )
     local = Provider("local", "openai", "http://127.0.0.1:11434/v1", Http(), None)
     assert config == Config(
-        gateway=Gateway(tokens=(Secret(TOKEN),), deadline=30.0),
+        gateway=Gateway(tokens=(ClientToken.of("AUTH_TOKEN", Secret(TOKEN)),), deadline=30.0),
         providers={"openrouter": openrouter, "local": local},
         models=(
             Model(
@@ -224,7 +225,7 @@ def test_dotenv_beside_the_file_comes_before_the_working_directory(tmp_path: Pat
     path = Path("conf/gateway.yaml")
     config = read(text, path=path)
     assert key_of(config) == Secret("conf")
-    assert config.gateway.tokens == (Secret(TOKEN),)
+    assert [each.secret for each in config.gateway.tokens] == [Secret(TOKEN)]
     assert config.watched == (path.absolute(), conf / ".env", tmp_path / ".env")
     assert config.source == "conf/gateway.yaml"
     process = read(text, {"GROQ_API_KEY": "process"}, path)
@@ -281,6 +282,30 @@ def test_problems(text: str | bytes, expected: str | None) -> None:
         or "provider_config.yaml:1: invalid YAML: expected the node content, but found "
         "'<stream end>' (while parsing a flow node on line 1)"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "providers: {%s: {}}\nmodels: [{name: a, provider: x}]\n",
+        "providers: {%s: {kind: no}, a: {}}\nmodels: [{name: a, provider: x}]\n",
+        "providers: {a: {kind: %s}}\nmodels: [{name: a, provider: a}]\n",
+        "providers: {groq: %s}\nmodels: [{name: a, provider: groq}]\n",
+        "providers: {groq: {%s: x}}\nmodels: [{name: a, provider: groq}]\n",
+        "providers: {echo: {base_url: %s}}\nmodels: [{name: a, provider: echo}]\n",
+        "providers: {echo: , %s: {kind: echo}}\nmodels: [{name: a, provider: b}]\n",
+        SMALLEST + "%s: x\n",
+        SMALLEST + "%s:\n",
+        SMALLEST + "gateway: {mask: ['(%s']}\n",
+        SMALLEST + "gateway: {virtual_hosts: ['%s:x']}\n",
+        SMALLEST + "routing: {aliases: {a: %s}}\n",
+        SMALLEST + "x: {%s: 1, %s: 2}\n",
+        SMALLEST + "%s\n",
+        "models: [{name: a, provider: %s}]\nproviders: {echo: }\n",
+    ],
+)
+def test_a_key_in_the_wrong_place_is_in_no_message(text: str) -> None:
+    assert "canary" not in complaint(text.replace("%s", "sk-canary-0123456789"))
 
 
 def test_all_problems_are_told_at_once_by_line_and_dotenv_last() -> None:
@@ -347,7 +372,7 @@ def test_the_demo_needs_nothing(tmp_path: Path) -> None:
 
 def test_the_demo_takes_its_token_from_dotenv(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"AUTH_TOKEN={TOKEN}\n")
-    assert demo(tmp_path, {}).gateway.tokens == (Secret(TOKEN),)
+    assert [each.secret for each in demo(tmp_path, {}).gateway.tokens] == [Secret(TOKEN)]
 
 
 def test_the_demo_obeys_the_variables_of_retry(tmp_path: Path) -> None:

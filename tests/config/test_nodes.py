@@ -199,6 +199,8 @@ def test_any_text_is_a_tree_or_a_problem(text: str) -> None:
         ("\ud800", "'\\ud800'"),
         ("x" * 60, f"'{'x' * 60}'"),
         ("x" * 61, f"'{'x' * 59}…'"),
+        ("sk-canary-0123456789", "'***'"),
+        ("https://canary:" + "x" * 60 + "@a.example", "'https://***@a.example'"),
     ],
 )
 def test_messages_quote_at_most_60_characters_on_one_line(text: str, shown: str) -> None:

@@ -243,6 +243,17 @@ def test_where_a_token_comes_from_may_be_changed() -> None:
     assert read(text)[0]["oauth"].oauth == OAuth("http://127.0.0.1:9/token", "CORP")
 
 
+def test_a_key_goes_in_the_clear_only_where_that_is_said() -> None:
+    text = "oauth: {api_key: k, base_url: 'http://a.example', auth_url: 'http://b.example'%s}"
+    for safe in ("", ", insecure: false"):
+        [problem] = read(text % safe)[1]
+        assert ".oauth.base_url: expected an https URL" in problem
+    provider = read(text % ", insecure: true")[0]["oauth"]
+    assert provider.base_url == "http://a.example"
+    assert provider.oauth is not None
+    assert provider.oauth.url == "http://b.example"
+
+
 def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
     (tmp_path / "no.pem").write_text("nothing")
@@ -316,8 +327,8 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "oauth: {api_key: k, auth_url: 'http://auth.example'}",
-            ".oauth.auth_url: expected an https URL (http is accepted for this machine, or without "
-            "a key), got the quoted text 'http://auth.example'",
+            ".oauth.auth_url: expected an https URL (http: for this machine, without a key, or "
+            "with insecure: true), got the quoted text 'http://auth.example'",
         ),
         (
             "free: {discover: 'true'}",
@@ -325,8 +336,8 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "acme: {base_url: http://free.example}",
-            ".acme.base_url: expected an https URL (http is accepted for this machine, or without "
-            "a key), got 'http://free.example'",
+            ".acme.base_url: expected an https URL (http: for this machine, without a key, or "
+            "with insecure: true), got 'http://free.example'",
         ),
         (
             "free: {base_url: 'https://u:canary@free.example'}",
@@ -346,8 +357,8 @@ def test_the_result_is_read_only() -> None:
         ),
         (
             "lan: {kind: openai, base_url: 'http://ollama:11434/v1', api_key: canary}",
-            ".lan.base_url: expected an https URL (http is accepted for this machine, or without "
-            "a key), got the quoted text 'http://ollama:11434/v1'",
+            ".lan.base_url: expected an https URL (http: for this machine, without a key, or "
+            "with insecure: true), got the quoted text 'http://ollama:11434/v1'",
         ),
         (
             "demo: {kind: echo, base_url: https://x}",
@@ -393,7 +404,8 @@ def test_the_result_is_read_only() -> None:
         (
             "free: {trottle: {}}",
             ".free: unknown key 'trottle', expected one of: kind, base_url, api_key, headers, "
-            "ca_file, discover, http, limits, retry, breaker, throttle; did you mean 'throttle'?",
+            "ca_file, discover, insecure, http, limits, retry, breaker, throttle; did you mean "
+            "'throttle'?",
         ),
         (
             "free: {limits: {}}",

@@ -47,6 +47,7 @@ def table(heading: str) -> dict[str, str | None]:
     [
         ("### `gateway`", {field.name for field in fields(Gateway)}),
         ("| `bounds` key", {field.name for field in fields(Bounds)}),
+        ("| key of a token", {"name", "token", "sha256", "models", "limits", "concurrent"}),
         ("### `routing`", {field.name for field in fields(Routing)}),
         ("| `http` key", {field.name for field in fields(Http)}),
         ("### `models`", {field.name for field in fields(Model)}),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from llm_gateway.config import (
+    ClientToken,
     Config,
     ConfigError,
     Credential,
@@ -29,7 +30,7 @@ def config(key: str) -> Config:
         (Credential("authorization", "Bearer ", Secret(key)),),
     )
     return Config(
-        Gateway(tokens=(Secret("token"),)),
+        Gateway(tokens=(ClientToken.of("t", Secret("token")),)),
         MappingProxyType({"p": provider}),
         (Model("m", "p", "m", Size.BIG, 1),),
         "file",

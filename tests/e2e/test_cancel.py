@@ -80,6 +80,17 @@ async def test_a_client_that_leaves_over_http1(
         await gone(received)
 
 
+@pytest.mark.parametrize("ahead", [50_000, 300_000])
+async def test_a_client_that_has_sent_ahead_and_leaves_is_noticed(scene: Scene, ahead: int) -> None:
+    scene.provider.script(MODEL, behaviours.never_answers())
+    before = len(scene.provider.requests)
+    async with scene.connect() as client:
+        await client.send(chat_request() + chat_request("x" * ahead))
+        received = await next_request(scene, before)
+        await client.close()
+        await gone(received)
+
+
 async def test_a_client_that_leaves_in_the_middle_of_much_unread_data(scene: Scene) -> None:
     scene.provider.script(MODEL, behaviours.big_stream(50_000_000))
     before = len(scene.provider.requests)

@@ -181,9 +181,9 @@ async def test_without_a_token_no_path_is_told_from_another(scene: Scene) -> Non
     ("method", "target", "allow"),
     [
         ("GET", CHAT, "POST"),
-        ("POST", "/v1/models", "GET"),
-        ("DELETE", f"/v1/models/{MODEL}", "GET"),
-        ("PUT", "/ping", "GET"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", f"/v1/models/{MODEL}", "GET, HEAD"),
+        ("PUT", "/ping", "GET, HEAD"),
         ("OPTIONS", CHAT, "POST"),
     ],
 )
@@ -199,7 +199,7 @@ async def test_the_answer_to_head_has_no_body(scene: Scene) -> None:
     async with scene.connect() as client:
         await client.send(plain_request("HEAD", "/v1/models", ("Host", HOST), BEARER))
         await client.send(get_request("/ping"))
-        assert (await client.read_head()).status in {200, 405}
+        assert (await client.read_head()).status == 200
         head = await client.read_head()
         assert (head.status, await client.read_body(head)) == (200, b"OK")
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROMPT = "canary-prompt"
 TIMES = r"total \d+\.\d{3}s"
+WHO = "client token 1"
 STREAM_TIMES = rf"ttft \d+\.\d{{3}}s {TIMES}"
 CHAT = f"POST /v1/chat/completions {MODEL} -> fake/{MODEL}"
 
@@ -57,17 +58,21 @@ async def test_each_exchange_has_one_line(scene: Scene) -> None:
     usage = {"include_usage": True}
     provider.script(MODEL, echo)
     for request, expected in (
-        (chat_request(PROMPT, stream_options=usage), f"{CHAT} 200 {STREAM_TIMES} tokens 1\\+3"),
-        (chat_request(PROMPT, stream=False), f"{CHAT} 200 {TIMES} tokens 1\\+3"),
-        (get_request("/v1/models"), f"GET /v1/models 200 {TIMES}"),
+        (
+            chat_request(PROMPT, stream_options=usage),
+            f"{CHAT} 200 {STREAM_TIMES} tokens 1\\+3 {WHO}",
+        ),
+        (chat_request(PROMPT, stream=False), f"{CHAT} 200 {TIMES} tokens 1\\+3 {WHO}"),
+        (get_request("/v1/models"), f"GET /v1/models 200 {TIMES} {WHO}"),
         (get_request("/ping"), f"GET /ping 200 {TIMES}"),
         (
             chat_request(PROMPT, model="a\n`b\x1b"),
-            rf"POST /v1/chat/completions a\?\?b\? -> nowhere 404 model_not_found model {TIMES}",
+            r"POST /v1/chat/completions a\?\?b\? -> nowhere 404 model_not_found model "
+            rf"{TIMES} {WHO}",
         ),
         (
             request_bytes("POST", f"/v1/chat/completions?key={TOKEN}", host=HOST),
-            f"POST /v1/chat/completions 400 invalid_request_error {TIMES}",
+            f"POST /v1/chat/completions 400 invalid_request {TIMES}",
         ),
         (
             plain_request("GET", "/v1/models", ("Host", HOST)),
@@ -84,22 +89,22 @@ async def test_each_exchange_has_one_line(scene: Scene) -> None:
     provider.script(model, behaviours.error_json(429, error_body(f"slow down, {KEY}")))
     assert re.fullmatch(
         rf"{CHAT.replace(MODEL, model)} 429 rate_limit_exceeded "
-        rf"\(provider answered 429\) {TIMES}",
+        rf"\(provider answered 429\) {TIMES} {WHO}",
         await line_of(scene, chat_request(PROMPT, model=model)),
     )
     way = rf"{model} -> nowhere by way of \[fake/{model}=parked\]"
     assert re.fullmatch(
-        f"POST /v1/chat/completions {way} 429 rate_limit_exceeded {TIMES}",
+        f"POST /v1/chat/completions {way} 429 rate_limit_exceeded {TIMES} {WHO}",
         await line_of(scene, chat_request(PROMPT, model=model)),
     )
     provider.script(MODEL, behaviours.dies_after(1, "reset"))
     assert re.fullmatch(
-        rf"{CHAT} 200 upstream_connection_error \(.*\) {STREAM_TIMES}",
+        rf"{CHAT} 200 upstream_connection_error \(.*\) {STREAM_TIMES} {WHO}",
         await line_of(scene, chat_request(PROMPT)),
     )
     provider.script(MODEL, behaviours.stalls_after(1))
     assert re.fullmatch(
-        f"{CHAT} 499 {STREAM_TIMES}", await line_of(scene, chat_request(PROMPT), leave=True)
+        f"{CHAT} 499 {STREAM_TIMES} {WHO}", await line_of(scene, chat_request(PROMPT), leave=True)
     )
     output = scene.gateway.output()
     assert PROMPT not in output

@@ -36,7 +36,7 @@ def failing(inner, mark):
 entrance.request_head = failing(
     entrance.request_head, lambda flow: "fault=head" in flow.request.path
 )
-server.parse_chat = failing(server.parse_chat, lambda body: b"fault-parse" in body)
+server.parse_chat = failing(server.parse_chat, lambda body, *_: b"fault-parse" in body)
 aiohttp.ClientSession.request = failing(
     aiohttp.ClientSession.request, lambda *_, data, **__: b"fault-wire" in data
 )

@@ -1,18 +1,22 @@
 """How much of a request's body is waited for, kept and refused."""
 
+import asyncio
 import json
 
 import pytest
 
+from support import behaviours
 from support.echo import echo
+from support.gate import Gate
 from support.raw_http import RawConnection, plain_request, request_bytes
-from support.scene import BEARER, HOST, MODEL, Scene, chat_body, chat_request, error_of
+from support.scene import BEARER, HOST, MODEL, Scene, chat_body, chat_request, error_of, get_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHAT = "/v1/chat/completions"
 MUCH = 100_000_000
 LIMIT = 32 * 1024 * 1024
+LONG = 30_000_000
 GROWTH = 20_000_000
 """Bytes of memory that a body which nobody wants may cost."""
 
@@ -31,6 +35,29 @@ async def test_a_refusal_does_not_wait_for_the_body_and_does_not_keep_it(scene: 
         await send_much(client)
         assert await client.read_to_end() == b""
     assert scene.gateway.rss() - before < GROWTH
+
+
+async def test_what_is_sent_ahead_waits_on_the_client_s_side(scene: Scene) -> None:
+    gate = Gate()
+    scene.provider.script(MODEL, behaviours.numbered_events(1, gate))
+    length = ("Content-Length", str(LONG))
+    ahead = plain_request("POST", CHAT, ("Host", HOST), BEARER, JSON, length) + b" " * LONG
+    before, asked = scene.gateway.rss(), len(scene.provider.requests)
+    async with scene.connect() as client, scene.connect() as other:
+        await client.send(chat_request())
+        await scene.provider.request(asked + 1)
+        sending = asyncio.ensure_future(client.send(ahead))
+        for _ in range(30):
+            await other.exchange(get_request("/ping"))
+        assert not sending.done()
+        assert scene.gateway.rss() - before < GROWTH
+        gate.open()
+        head = await client.read_head()
+        assert (await client.read_body(head)).endswith(b"data: [DONE]\n\n")
+        head = await client.read_head()
+        assert error_of(await client.read_json(head))["code"] is None
+        assert head.status == 400
+        await sending
 
 
 async def send_much(client: RawConnection) -> None:

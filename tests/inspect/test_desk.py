@@ -1,5 +1,7 @@
 """What is there for people who look, and that it costs nothing where nobody does."""
 
+import hashlib
+
 import pytest
 from mitmproxy import options
 from mitmproxy.addons.dumper import Dumper
@@ -7,6 +9,7 @@ from mitmproxy.addons.view import View
 from mitmproxy.master import Master
 
 from llm_gateway.adapters.contract import Usage
+from llm_gateway.config import ClientToken, Gateway
 from llm_gateway.inspect.desk import Desk
 from llm_gateway.runtime import Engine
 from llm_gateway.secret import Secret
@@ -27,6 +30,18 @@ def make_desk(*addons: object, **values: object) -> Desk:
     provider = make_provider(base_url="https://api.openai.com/v1")
     engine.adopt(make_config([provider]))
     return desk
+
+
+async def test_a_token_that_was_known_by_its_hash_is_masked_once_it_was_shown() -> None:
+    desk, text = make_desk(), "canary-token-that-is-hashed"
+    assert desk._engine is not None
+    token = ClientToken("ci", hashlib.sha256(text.encode()).digest())
+    desk._engine.adopt(make_config(gateway=Gateway(tokens=(token,))))
+    desk.adopted(desk._engine.current.config)
+    assert desk.masks.hide_secrets(text) == text
+    desk._engine._learn(token, text)
+    desk.learnt()
+    assert desk.masks.hide_secrets(f"a {text} b") == f"a {Secret(text).masked} b"
 
 
 def priced(desk: Desk) -> bool:

@@ -10,6 +10,7 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from llm_gateway import config
+from llm_gateway.api.identity import Identity
 from llm_gateway.bridge.sinks import BufferSink
 from llm_gateway.errors import UpstreamConnectionError
 from llm_gateway.inspect.as_flow import make_flow
@@ -34,7 +35,9 @@ def runtime(wire: Wire, deadline: float = 60.0) -> Runtime:
     demo = config.demo(Path("nowhere"), {})
     gateway = dataclasses.replace(demo.gateway, deadline=deadline)
     wires = {demo.providers["echo"]: wire}
-    return Runtime(dataclasses.replace(demo, gateway=gateway), (), wires, lambda wire: wire, 0)
+    return Runtime(
+        dataclasses.replace(demo, gateway=gateway), Identity(()), wires, lambda wire: wire, 0
+    )
 
 
 async def resent(wire: Wire, provider: str = "echo", **settings: float) -> http.Response:

@@ -3,11 +3,28 @@
 import asyncio
 from dataclasses import replace
 
-from llm_gateway.config import Config, Limits, Model, Provider, Size, ThrottlePolicy, Windows
+from llm_gateway.config import (
+    ClientToken,
+    Config,
+    Limits,
+    Model,
+    Provider,
+    Size,
+    ThrottlePolicy,
+    Windows,
+)
 from llm_gateway.errors import UpstreamConnectionError, UpstreamUnavailable
 from llm_gateway.limits.breaker import State
-from llm_gateway.limits.overview import BreakerState, TargetState, overview
-from llm_gateway.limits.quota import Reading
+from llm_gateway.limits.clients import Clients
+from llm_gateway.limits.overview import (
+    BreakerState,
+    ClientState,
+    TargetState,
+    of_clients,
+    overview,
+)
+from llm_gateway.limits.quota import MemoryStore, Reading
+from llm_gateway.trace import Trace
 from support.fakes import make_config, make_model, make_provider
 from support.gates import BRITTLE, Keeper
 from support.virtual_time import run
@@ -185,5 +202,22 @@ def test_looking_changes_nothing() -> None:
         assert keeper.places == (1, 0)
         probe.succeed(None)
         assert look(keeper)[0].quotas[0].remaining == 0
+
+    run(main())
+
+
+def test_clients_are_told_by_name_with_what_is_left_to_each() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        clients = Clients(MemoryStore(loop.time, loop.time))
+        ci = ClientToken("ci", b"1", limits=Limits(Windows(minute=10)), concurrent=3)
+        tokens = [ci, replace(ci, digest=b"2"), ClientToken("boss", b"3")]
+        with clients.visit(ci, Trace("req_test")) as visit:
+            visit.begin()
+            await visit.charge(lambda: 0)
+            assert of_clients(tokens, clients) == [
+                ClientState("ci", (Reading("requests", "minute", 10, 1, 61.0),), 1, 3),
+                ClientState("boss", (), 0, 1000),
+            ]
 
     run(main())

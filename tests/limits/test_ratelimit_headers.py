@@ -6,12 +6,31 @@ from hypothesis import strategies as st
 
 from llm_gateway.adapters.hints import duration
 from llm_gateway.limits.quota import Level, Standing
-from llm_gateway.limits.ratelimit_headers import headers
+from llm_gateway.limits.ratelimit_headers import headers, together
 
 
 def reset(seconds: float) -> str:
     standing = Standing(Level(500, 499, seconds, "minute"), None)
     return dict(headers(standing))["x-ratelimit-reset-requests"]
+
+
+REQUESTS, TOKENS = Level(1, 1, 0.0, "day"), Level(2, 2, 0.0, "day")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (None, None, None),
+        (None, Standing(REQUESTS, None), Standing(REQUESTS, None)),
+        (Standing(REQUESTS, None), None, Standing(REQUESTS, None)),
+        (Standing(REQUESTS, None), Standing(TOKENS, TOKENS), Standing(REQUESTS, TOKENS)),
+        (Standing(None, REQUESTS), Standing(TOKENS, TOKENS), Standing(TOKENS, REQUESTS)),
+    ],
+)
+def test_of_each_unit_the_first_that_has_a_limit_is_told(
+    first: Standing | None, second: Standing | None, told: Standing | None
+) -> None:
+    assert together(first, second) == told
 
 
 def test_each_unit_has_its_three() -> None:

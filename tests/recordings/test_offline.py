@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from llm_gateway.config import Capability, Gateway
+from llm_gateway.config import Capability, ClientToken, Gateway
 from llm_gateway.errors import RequestError
 from llm_gateway.recordings.offline import offline
 from llm_gateway.routing import Catalogue
@@ -23,7 +23,9 @@ def test_one_provider_without_keys_takes_the_place_of_all() -> None:
 
 
 def test_the_front_door_stays_but_nothing_passes() -> None:
-    gateway = Gateway(tokens=(Secret("a-token-of-the-team"),), passthrough=True, drain=1.0)
+    gateway = Gateway(
+        tokens=(ClientToken.of("t", Secret("a-token-of-the-team")),), passthrough=True, drain=1.0
+    )
     config = offline(replace(REAL, gateway=gateway), ["m"])
     assert config.gateway == replace(gateway, passthrough=False)
     assert (config.source, config.watched) == (REAL.source, REAL.watched)

@@ -190,6 +190,15 @@ def test_a_file_of_a_newer_mitmproxy_is_refused_in_its_words(path: Path) -> None
         Tape(path)
 
 
+def test_what_is_no_text_is_not_quoted(path: Path) -> None:
+    state: Any = flow(chat(), whole("Hi")).get_state()
+    state["type"] = "h\x1b[31m"
+    path.write_bytes(tnetstring.dumps(state))
+    with pytest.raises(TapeError, match=r"Unknown flow type: h\?\[31m") as refused:
+        Tape(path)
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize("name", ["missing.mitm", ""])
 def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(TapeError, match=r"cannot be read \((No such file|Is a directory)"):

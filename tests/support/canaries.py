@@ -8,7 +8,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -58,11 +58,11 @@ def forms(secret: str) -> Iterator[tuple[str, bytes]]:
         yield "URL-safe base64", text.replace(b"+", b"-").replace(b"/", b"_")
 
 
-def leaks(surfaces: dict[str, bytes]) -> list[str]:
+def leaks(surfaces: dict[str, bytes], secrets: Mapping[str, str] = SECRETS) -> list[str]:
     """Where a secret is, with what stands around it."""
     found = []
     for surface, data in surfaces.items():
-        for name, secret in SECRETS.items():
+        for name, secret in secrets.items():
             for form, text in forms(secret):
                 at = data.find(text)
                 if at >= 0:

@@ -14,6 +14,7 @@ from llm_gateway.adapters import KINDS, Kind
 from llm_gateway.api.http import Headers
 from llm_gateway.config import (
     Capability,
+    ClientToken,
     Config,
     Credential,
     Gateway,
@@ -256,7 +257,7 @@ def make_config(
 ) -> Config:
     """A configuration; without arguments, one provider and one model."""
     return Config(
-        gateway=gateway or Gateway(tokens=(Secret(TOKEN),)),
+        gateway=gateway or Gateway(tokens=(ClientToken.of("test", Secret(TOKEN)),)),
         providers=MappingProxyType({p.name: p for p in providers or (make_provider(),)}),
         models=tuple(models) or (make_model(),),
         source="test.yaml",

@@ -12,6 +12,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.test import taddons
 
 from llm_gateway.addon import AIProxy
+from llm_gateway.bridge.guard import unguard_clients
 from support.waiting import Changes
 
 
@@ -49,6 +50,7 @@ async def open_house() -> AsyncIterator[House]:
         finally:
             # The handler would outlive its event loop, and fail on what later tests log.
             context.master._legacy_log_events.uninstall()
+            unguard_clients()
             gc.unfreeze()
 
 

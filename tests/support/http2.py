@@ -14,6 +14,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 import h2.settings
 
 from support.http1 import PIECE, Headers
@@ -89,6 +90,8 @@ class Http2Client:
         self._streams: dict[int, Http2Stream] = {}
         self._state = h2.connection.H2Connection(h2.config.H2Configuration())
         self.terminated = False
+        self.told_to_go = False
+        """The peer has sent GOAWAY."""
 
     async def __aenter__(self) -> Self:
         async with asyncio.timeout(DEADLINE):
@@ -140,8 +143,14 @@ class Http2Client:
         await self._flush()
 
     async def reset(self, number: int) -> None:
-        """Send RST_STREAM with CANCEL."""
-        self._state.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        """Send RST_STREAM with CANCEL, unless the stream is over."""
+        with suppress(h2.exceptions.StreamClosedError):
+            self._state.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        await self._flush()
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send these bytes, whatever they are."""
+        self._writer.write(data)
         await self._flush()
 
     async def go_away(self) -> None:
@@ -207,3 +216,5 @@ class Http2Client:
                 self._streams[number].ended = True
             case h2.events.StreamReset(stream_id=number, error_code=code):
                 self._streams[number].reset_code = int(code)
+            case h2.events.ConnectionTerminated():
+                self.told_to_go = True

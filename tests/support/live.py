@@ -52,7 +52,6 @@ class _Handler(LiveConnectionHandler):
         if isinstance(hook, layer.NextLayerHook):
             [next_layer] = hook.args()
             next_layer.layer = HttpLayer(next_layer.context, HTTPMode.transparent)
-            return
         function = getattr(self._addon, hook.name, None)
         if function is not None:
             result: Awaitable[None] | None = function(*hook.args())

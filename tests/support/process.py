@@ -63,6 +63,7 @@ class Gateway:
         self._process = process
         self._exit = asyncio.ensure_future(process.wait())
         self._log = log
+        self._log_seen = 0
         self._statistics = psutil.Process(process.pid)
         self._web_port = web_port
         self.port = port
@@ -99,6 +100,14 @@ class Gateway:
     def output(self) -> str:
         """Return what stdout and stderr said so far, in one."""
         return self._log.read_text(errors="replace")
+
+    def fresh_output(self) -> str:
+        """Return what was said since the last call of this."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_seen)
+            fresh = log.read()
+        self._log_seen += len(fresh)
+        return fresh.decode(errors="replace")
 
     def rss(self) -> int:
         """Return the resident memory in bytes."""
@@ -191,7 +200,8 @@ class StartGateway(Protocol):
 
 def _candidate_ports() -> Iterator[int]:
     """Yield ports below those that kernels give to outgoing connections, from our own place."""
-    number = os.getpid() * 37
+    # The golden ratio: process ids that are near each other begin far apart.
+    number = os.getpid() * 6181
     while True:
         number += 1
         yield 20_000 + number % 10_000
@@ -281,6 +291,7 @@ async def _start(directory: Path, settings: GatewaySettings) -> Gateway:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text)
+    path.chmod(0o600)
 
 
 async def _start_cold(start: Start) -> Process:

@@ -112,6 +112,11 @@ class RawConnection:
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has closed its side, and all that it sent was read."""
+        return self._reader.at_eof()
+
     async def send(self, data: bytes) -> None:
         """Send exactly `data`."""
         async with asyncio.timeout(self._deadline):

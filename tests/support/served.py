@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llm_gateway.api.http import ClientRequest
+from llm_gateway.api.identity import Identity
 from llm_gateway.api.server import Api
 from llm_gateway.config import Config
 from llm_gateway.errors import UpstreamConnectionError
@@ -80,7 +81,7 @@ class Served:
         self.config = config or make_config()
         self.wire = FakeWire(*answers)
         wires = {provider: self.wire for provider in self.config.providers.values()}
-        self.runtime = Runtime(self.config, (), wires, lambda wire: wire, 1_763_700_000)
+        self.runtime = Runtime(self.config, Identity(()), wires, lambda wire: wire, 1_763_700_000)
         self.api = Api(lambda: self.runtime, Clock())
         self._caplog = caplog
 

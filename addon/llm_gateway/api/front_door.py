@@ -3,21 +3,21 @@
 The order is host, token, route, body headers, so that a caller without a token learns nothing of
 what is behind. Tokens follow RFC 6750: one ``Authorization: Bearer`` field, the scheme without
 regard to case; a token in the query is refused, because addresses end up in logs. Tokens are
-compared as SHA-256 digests of bytes, in constant time and all of them.
+compared by :class:`~llm_gateway.api.identity.Identity`.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from llm_gateway.api import routes
 from llm_gateway.api.http import RequestHead
+from llm_gateway.api.identity import Identity
 from llm_gateway.api.routes import Route
+from llm_gateway.config import ClientToken
 from llm_gateway.config.hosts import virtual_host
 from llm_gateway.errors import RequestError
-from llm_gateway.secret import Secret
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _MAX_PORT = 65535
@@ -27,15 +27,25 @@ QUERY_TOKENS = {"access_token", "api_key", "api-key", "key"}
 _REALM = 'Bearer realm="llm-gateway"'
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that is let in: its route, and whose token it came with.
+
+    ``client`` is None where the route needs none, or the operator asks.
+    """
+
+    route: Route
+    client: ClientToken | None = None
+
+
 class FrontDoor:
     """The checks that one configuration asks for."""
 
     def __init__(
-        self, virtual_hosts: Iterable[str], tokens: Iterable[Secret], max_request_bytes: int
+        self, virtual_hosts: Iterable[str], identity: Identity, max_request_bytes: int
     ) -> None:
         self._virtual_hosts = frozenset(virtual_hosts)
-        self._tokens = tuple(tokens)
-        self._digests = tuple(_digest(token.reveal().encode()) for token in self._tokens)
+        self._identity = identity
         self._max_request_bytes = max_request_bytes
 
     def is_ours(self, head: RequestHead) -> bool:
@@ -69,33 +79,34 @@ class FrontDoor:
 
     def finds_token_in(self, texts: Iterable[bytes]) -> bool:
         """Whether a token of the gateway's own stands anywhere in these."""
-        tokens = [token.reveal().encode() for token in self._tokens]
-        return any(token in text for text in texts for token in tokens)
+        return self._identity.is_in(texts)
 
-    def admit(self, head: RequestHead) -> Route:
-        """The route of a request to one of our hosts. Raises RequestError: 400 to 415."""
-        if not routes.is_open(head.path):
-            self._authenticate(head)
+    def admit(self, head: RequestHead) -> Admission:
+        """Where a request to one of our hosts goes. Raises RequestError: 400 to 417."""
+        client = None if routes.is_open(head.path) else self._authenticate(head)
         route = routes.find(head.method, head.path)
+        _check_expectation(head.expect)
         if route.takes_body:
             self._check_body_headers(head)
-        return route
+        return Admission(route, client)
 
     def too_large(self) -> RequestError:
         """What a request body above the limit is refused with (413)."""
         return RequestError(
             413,
-            f"The request body is larger than the {self._max_request_bytes} bytes allowed.",
+            f"The request body is larger than the {self._max_request_bytes} bytes allowed "
+            "(gateway.max_request_bytes).",
             code="request_too_large",
         )
 
-    def _authenticate(self, head: RequestHead) -> None:
+    def _authenticate(self, head: RequestHead) -> ClientToken:
         names = {name.lower() for name, _ in parse_qsl(head.path.partition("?")[2])}
         if len(head.authorization) > 1 or names & QUERY_TOKENS:
             raise RequestError(
                 400,
                 "Send the API key in exactly one Authorization header and nowhere else.",
-                headers=(("www-authenticate", f'{_REALM}, error="invalid_request"'),),
+                code="invalid_request",
+                headers=_challenge("invalid_request", "Send one token in one Authorization field"),
             )
         if not head.authorization or head.authorization[0][:6].lower() != b"bearer":
             raise RequestError(
@@ -105,21 +116,19 @@ class FrontDoor:
                 headers=(("www-authenticate", _REALM),),
             )
         match = _BEARER.fullmatch(head.authorization[0].strip(b" \t"))
-        if match is None or not self._accepts(match[1]):
+        client = None if match is None else self._client(match[1])
+        if client is None:
             raise RequestError(
                 401,
-                "Incorrect API key provided. This gateway takes its own tokens (AUTH_TOKEN), not a "
-                "provider's key.",
+                "Incorrect API key provided. This gateway takes its own tokens (AUTH_TOKEN, or "
+                "gateway.tokens in its configuration), not a provider's key.",
                 code="invalid_api_key",
-                headers=(("www-authenticate", f'{_REALM}, error="invalid_token"'),),
+                headers=_challenge("invalid_token", "The access token is invalid"),
             )
+        return client
 
-    def _accepts(self, token: bytes) -> bool:
-        if len(token) > _MAX_TOKEN_BYTES:
-            return False
-        digest = _digest(token)
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        return any(matches)
+    def _client(self, token: bytes) -> ClientToken | None:
+        return None if len(token) > _MAX_TOKEN_BYTES else self._identity.of(token)
 
     def _check_body_headers(self, head: RequestHead) -> None:
         if head.content_encoding not in {None, "", "identity"}:
@@ -134,8 +143,18 @@ class FrontDoor:
             raise self.too_large()
 
 
-def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
+def _challenge(error: str, description: str) -> tuple[tuple[str, str], ...]:
+    """What a refused token is told; whoever showed none learns nothing (RFC 6750 §3)."""
+    value = f'{_REALM}, error="{error}", error_description="{description}"'
+    return (("www-authenticate", value),)
+
+
+def _check_expectation(expect: str | None) -> None:
+    """Raises RequestError (417) for anything but the one that there is (RFC 9110 §10.1.1)."""
+    if expect is not None and expect.lower() != "100-continue":
+        raise RequestError(
+            417, "The gateway meets no Expect but 100-continue.", code="expectation_failed"
+        )
 
 
 def _unsupported(message: str) -> RequestError:

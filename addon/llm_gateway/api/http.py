@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_gateway.config import ClientToken
 from llm_gateway.manner import Manner
 
 Headers = tuple[tuple[str, str], ...]
@@ -23,13 +24,15 @@ class RequestHead:
     content_type: str | None
     content_encoding: str | None
     content_length: int | None
+    expect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
     """An admitted request with its body. ``exchange`` is the id that names it everywhere.
 
-    ``manner`` is what the client's SDK says of itself.
+    ``manner`` is what the client's SDK says of itself, ``client`` whose token it came with: None
+    where it needs none, or the operator asks.
     """
 
     exchange: str
@@ -37,6 +40,7 @@ class ClientRequest:
     path: str
     body: bytes
     manner: Manner = Manner()
+    client: ClientToken | None = None
 
 
 class Sink(Protocol):

@@ -10,17 +10,21 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import orjson
 
 from llm_gateway import sse
-from llm_gateway.api import routes
+from llm_gateway.api import openapi, routes
 from llm_gateway.api.http import ClientRequest, Headers, Sink
 from llm_gateway.api.images import images_reply, parse_images, parse_picture, picture_reply
 from llm_gateway.api.keepalive import KeepAlive
 from llm_gateway.api.routes import Endpoint
 from llm_gateway.api.validation import parse_chat
 from llm_gateway.attempt import Reply
+from llm_gateway.dispatch import ANY, ChatRequest, ImageRequest
 from llm_gateway.draining import Draining
 from llm_gateway.errors import (
     GatewayError,
@@ -31,13 +35,17 @@ from llm_gateway.errors import (
     shown,
 )
 from llm_gateway.limits import ratelimit_headers
+from llm_gateway.limits.clients import Visit
 from llm_gateway.runtime import Runtime
+from llm_gateway.tokens import estimate
 from llm_gateway.trace import CLIENT_CLOSED_REQUEST, Observer, Trace
 from llm_gateway.wire import EVENT_STREAM
 
 logger = logging.getLogger(__name__)
 
 MAX_FIELD = 1024
+LARGE = 1024 * 1024
+"""Bytes of a body that takes milliseconds to read: then the others have a turn."""
 _OURS = (RequestError, UpstreamUnsupported)
 """Failures whose ``param`` is ours to log; a provider's may repeat what the client wrote."""
 
@@ -52,11 +60,15 @@ class Api:
         runtime: Callable[[], Runtime],
         clock: Callable[[], float] = time.monotonic,
         draining: Draining | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """``draining`` ends the exchanges that outstay the gateway."""
+        """``draining`` ends the exchanges that outstay the gateway. ``hide`` takes secrets out of
+        a text: no error tells one, whoever wrote it.
+        """
         self._runtime = runtime
         self._clock = clock
         self._draining = draining or Draining()
+        self._hide = hide
 
     async def serve(
         self, request: ClientRequest, sink: Sink, observer: Observer | None = None
@@ -92,11 +104,15 @@ class Api:
             self._end(request, trace)
 
     async def _answer(self, request: ClientRequest, sink: Sink, trace: Trace) -> None:
-        with self._runtime().in_use() as runtime:
+        with (
+            self._runtime().in_use() as runtime,
+            runtime.clients.visit(request.client, trace) as visit,
+        ):
             every = runtime.config.gateway.keepalive
             keepalive = KeepAlive(sink, lambda: _begin_waiting(trace), every)
             try:
-                reply = await self._reply(request, runtime, trace, keepalive)
+                visit.begin()
+                reply = await self._reply(_Exchange(request, runtime, visit, trace, keepalive))
             except GatewayError as error:
                 await self._fail(sink, error, trace)
                 return
@@ -107,48 +123,32 @@ class Api:
                 return
             await self._send(sink, reply, trace)
 
-    async def _reply(
-        self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
-    ) -> Reply:
-        dispatcher, manner = runtime.dispatcher, request.manner
+    async def _reply(self, exchange: "_Exchange") -> Reply:
+        request, runtime, may = exchange.request, exchange.runtime, exchange.visit.may
+        bounds = runtime.config.gateway.bounds
         route = routes.find(request.method, request.path)
         match route.endpoint:
             case Endpoint.PING:
-                return Reply("text/plain; charset=utf-8", b"OK")
+                reply = Reply("text/plain; charset=utf-8", b"OK")
+            case Endpoint.OPENAPI:
+                reply = openapi.reply()
             case Endpoint.MODELS:
-                return _json(runtime.catalogue.listing())
+                reply = _json(runtime.catalogue.listing(may))
             case Endpoint.MODEL:
-                return _json(runtime.catalogue.entry(route.model or ""))
+                reply = _json(runtime.catalogue.entry(route.model or "", may))
             case Endpoint.CHAT:
-                return await self._chat(request, runtime, trace, keepalive)
+                reply = await exchange.chat(parse_chat(request.body, bounds))
             case Endpoint.IMAGES:
-                asked = parse_images(request.body, runtime.config.gateway.bounds)
-                return images_reply(asked, await dispatcher.images(asked, trace, manner))
+                asked = parse_images(request.body, bounds)
+                reply = images_reply(asked, await exchange.draw(asked))
             case Endpoint.PICTURE:
-                picture = parse_picture(request.body, runtime.config.gateway.bounds)
-                return picture_reply(await dispatcher.images(picture, trace, manner))
-
-    async def _chat(
-        self, request: ClientRequest, runtime: Runtime, trace: Trace, keepalive: KeepAlive
-    ) -> Reply:
-        asked = parse_chat(request.body, runtime.config.gateway.bounds)
-        trace.stream = asked.stream
-        if not asked.stream:
-            return await runtime.dispatcher.chat(asked, trace, request.manner)
-        reply: Reply | None = None
-        try:
-            async with keepalive:
-                reply = await runtime.dispatcher.chat(asked, trace, request.manner)
-        except BaseException:
-            # It may be there, and its client have left while a comment was written.
-            if reply is not None:
-                await reply.discard()
-            raise
+                asked = parse_picture(request.body, bounds)
+                reply = picture_reply(await exchange.draw(asked))
         return reply
 
     async def _send(self, sink: Sink, reply: Reply, trace: Trace) -> None:
         if isinstance(reply.body, bytes):
-            headers = (("content-type", reply.content_type), *_headers(trace))
+            headers = (("content-type", reply.content_type), *_headers(trace), *reply.headers)
             await sink.whole(200, headers, reply.body)
             trace.status = 200
             return
@@ -160,6 +160,8 @@ class Api:
                 if trace.first_byte is None:
                     trace.first_byte = trace.clock()
                 trace.complete = piece.endswith(sse.DONE)
+                if trace.told is not None:
+                    trace.told.add(piece)
                 await sink.write(piece)
         await sink.end()
 
@@ -171,6 +173,7 @@ class Api:
             await self._fail(sink, error, trace)
 
     async def _fail(self, sink: Sink, error: GatewayError, trace: Trace) -> None:
+        error.hide(self._hide)
         trace.failure = error
         if trace.begun:
             trace.status = 200
@@ -179,11 +182,14 @@ class Api:
             await sink.end()
             return
         trace.status = error.status
-        headers = (("content-type", "application/json"), *_headers(trace), *error.headers)
+        headers = (("content-type", "application/json"), *_headers(trace))
+        told = {name for name, _ in headers}
+        headers += tuple(each for each in error.headers if each[0] not in told)
         await sink.whole(error.status, headers, error.body())
 
     def _begin(self, request: ClientRequest, observer: Observer | None) -> Trace:
-        trace = Trace(request.exchange, clock=self._clock, observer=observer)
+        client = None if request.client is None else request.client.name
+        trace = Trace(request.exchange, client=client, clock=self._clock, observer=observer)
         if observer is not None:
             observer.began(trace)
         return trace
@@ -212,10 +218,58 @@ class Api:
         words.append(f"total {trace.age:.3f}s")
         if trace.usage is not None:
             words.append(f"tokens {trace.usage.prompt_tokens}+{trace.usage.completion_tokens}")
+        if trace.client is not None:
+            # Last, since it may have spaces.
+            words.append(f"client {trace.client}")
         line = " ".join(words)
         # Nearly every line is plain, and asking it as a whole costs next to nothing.
         plain = line.isprintable()
         logger.info(line if plain else "".join(c if c.isprintable() else "?" for c in line))
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One exchange until its reply is there."""
+
+    request: ClientRequest
+    runtime: Runtime
+    visit: Visit
+    trace: Trace
+    keepalive: KeepAlive
+
+    async def chat(self, asked: ChatRequest) -> Reply:
+        """Raises GatewayError."""
+        self.trace.stream = asked.stream
+        await self._charge(asked)
+        answer = partial(
+            self.runtime.dispatcher.chat, asked, self.trace, self.request.manner, self.visit.may
+        )
+        if not asked.stream:
+            return await answer()
+        reply: Reply | None = None
+        try:
+            async with self.keepalive:
+                reply = await answer()
+        except BaseException:
+            # It may be there, and its client have left while a comment was written.
+            if reply is not None:
+                await reply.discard()
+            raise
+        return reply
+
+    async def draw(self, asked: ImageRequest) -> dict[str, Any]:
+        """Raises GatewayError."""
+        await self._charge(asked)
+        return await self.runtime.dispatcher.images(
+            asked, self.trace, self.request.manner, self.visit.may
+        )
+
+    async def _charge(self, asked: ChatRequest | ImageRequest) -> None:
+        self.trace.model = asked.model or ANY
+        self.visit.check(asked.body)
+        if len(self.request.body) > LARGE:
+            await asyncio.sleep(0)
+        await self.visit.charge(partial(estimate, asked.body))
 
 
 def _headers(trace: Trace) -> Headers:
@@ -229,14 +283,18 @@ def _headers(trace: Trace) -> Headers:
         headers += (("x-ai-proxy-route", _plain(trace.way)),)
     if trace.dropped:
         headers += (("x-ai-proxy-dropped", _as_field(trace.dropped)),)
-    if trace.standing is not None:
-        headers += ratelimit_headers.headers(trace.standing)
-    return headers
+    return headers + _limits(trace)
+
+
+def _limits(trace: Trace) -> Headers:
+    """What is left of quotas: the client's own is the one that it can do something about."""
+    standing = ratelimit_headers.together(trace.allowance, trace.standing)
+    return () if standing is None else ratelimit_headers.headers(standing)
 
 
 def _begin_waiting(trace: Trace) -> Headers:
     """The headers of a stream of which nobody knows yet who will answer, and how."""
-    return _stream_headers((("x-request-id", trace.exchange),), trace)
+    return _stream_headers((("x-request-id", trace.exchange), *_limits(trace)), trace)
 
 
 def _begin_stream(trace: Trace) -> Headers:

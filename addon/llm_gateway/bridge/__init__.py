@@ -18,4 +18,8 @@ This package is the only place that touches mitmproxy's inner parts: :mod:`.serv
 in-process connection, :mod:`.attach` connects flows to it, :mod:`.sinks` is the way back,
 :mod:`.responses` makes mitmproxy's response objects, :mod:`.clients` knows who still waits for an
 answer, :mod:`.kill` has what is killed end at once, :mod:`.check` tries it all once at start.
+
+Below it, :mod:`.http1` and :mod:`.http2` stand in the place of mitmproxy's ``Http1Server`` and
+``Http2Server``, which bound nothing: :mod:`.heads`, :mod:`.chunked` and :mod:`.frames` are what
+they read by, :mod:`.refusals` what they say, and :mod:`.guard` puts them there.
 """

@@ -83,8 +83,8 @@ class Bridge:
 
     def answer_now(self, flow: http.HTTPFlow, answer: Answer) -> None:
         """Have another ``answer`` serve an attached flow, without waiting for its body."""
-        exchange = self._exchanges[flow.id]
-        if not exchange.begun:
+        exchange = self._exchanges.get(flow.id)
+        if exchange is not None and not exchange.begun:
             exchange.answer = answer
             exchange.at_once = True
             exchange.server.begin(exchange)
@@ -213,7 +213,11 @@ def _own_port(flow: http.HTTPFlow) -> int:
 def _show_address_asked_for(exchange: Exchange) -> None:
     """mitmproxy has looked our address up by now; what people see is that of the request."""
     request = exchange.flow.request
-    request.data.host, request.data.port = request.pretty_host, exchange.port_asked_for
+    host = request.pretty_host
+    if not host.isascii():
+        # Bytes that are no UTF-8 would keep mitmproxy from saving the flow, and all with it.
+        host = host.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    request.data.host, request.data.port = host, exchange.port_asked_for
 
 
 async def _cut_off(handler: ConnectionHandler, exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionHandler
@@ -61,7 +62,7 @@ class LiveClients:
 
     def _flows(self) -> Iterator[http.HTTPFlow]:
         for handler in self._handlers.values():
-            for http_layer in _http_layers(handler.layer.context.layers):
+            for http_layer in http_layers(handler.layer.context.layers):
                 for stream in http_layer.streams.values():
                     flow = getattr(stream, "flow", None)
                     # One that was killed is no longer live, but stays with its connection.
@@ -72,29 +73,52 @@ class LiveClients:
         """Whether something waits for this connection's windows; its socket is kept in mind."""
         ours = [
             http_layer
-            for http_layer in _http_layers(handler.layer.context.layers)
+            for http_layer in http_layers(handler.layer.context.layers)
             if any(isinstance(each, InProcessServer) for each in http_layer.connections.values())
         ]
-        transport = handler.transports.get(handler.client)
-        if ours and transport and isinstance(transport.writer, asyncio.StreamWriter):
-            self._transports.add(transport.writer.transport)
-        return any(map(_is_behind_window, ours))
+        transport = transport_of(handler)
+        if ours and transport is not None:
+            self._transports.add(transport)
+        return any(map(_behind_window, ours))
 
 
-def _is_behind_window(http_layer: HttpLayer) -> bool:
+def transport_of(handler: ConnectionHandler) -> asyncio.WriteTransport | None:
+    """The client's socket; None if it has been closed, or is no TCP."""
+    io = handler.transports.get(handler.client)
+    writer = io.writer if io is not None else None
+    return writer.transport if isinstance(writer, asyncio.StreamWriter) else None
+
+
+def unsent(handler: ConnectionHandler, transport: asyncio.WriteTransport | None) -> int:
+    """The bytes that wait for the client's socket, or over HTTP/2 for its windows."""
+    waiting = transport.get_write_buffer_size() if transport is not None else 0
+    return waiting + sum(map(_behind_window, http_layers(handler.layer.context.layers)))
+
+
+def _behind_window(http_layer: HttpLayer) -> int:
     client_layer = http_layer.connections.get(http_layer.context.client)
-    return isinstance(client_layer, Http2Server) and any(
-        client_layer.h2_conn.stream_buffers.values()
-    )
+    if not isinstance(client_layer, Http2Server):
+        return 0
+    buffers = client_layer.h2_conn.stream_buffers.values()
+    return sum(len(each.data) for buffered in buffers for each in buffered)
 
 
-def _http_layers(stack: Sequence[layer.Layer]) -> Iterator[HttpLayer]:
+def http_layers(stack: Sequence[layer.Layer]) -> Iterator[HttpLayer]:
     """The HTTP layers of a connection, those in its CONNECT tunnels included."""
+    return (each for each in _layers(stack) if isinstance(each, HttpLayer))
+
+
+def is_ignored(stack: Sequence[layer.Layer]) -> bool:
+    """Whether mitmproxy passes on what it does not look at (``ignore_hosts``): no hook tells."""
+    return any(isinstance(each, TCPLayer) and each.flow is None for each in _layers(stack))
+
+
+def _layers(stack: Sequence[layer.Layer]) -> Iterator[layer.Layer]:
     for candidate in stack:
+        yield candidate
         if not isinstance(candidate, HttpLayer):
             continue
-        yield candidate
         for stream in candidate.streams.values():
             if stream.child_layer is not None:
                 inner = stream.context.layers
-                yield from _http_layers(inner[inner.index(stream) + 1 :])
+                yield from _layers(inner[inner.index(stream) + 1 :])

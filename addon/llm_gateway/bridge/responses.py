@@ -14,11 +14,17 @@ from mitmproxy.proxy.layers.http import (
 from llm_gateway.api.http import Headers
 from llm_gateway.errors import GatewayError
 
+_ONE_LINE = bytes.maketrans(b"\r\n\0", b"   ")
+
 
 def make_response(status: int, headers: Headers, body: bytes | None = None) -> http.Response:
     """A response with this whole body and its length, or without one the head of a stream."""
-    # A header's bytes may be no UTF-8; they came in this way and go out as they were.
-    fields = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
+    # A header's bytes may be no UTF-8; they came in this way and go out as they were. mitmproxy
+    # writes whatever there is, and what ends a line would be another header, or another answer.
+    fields = [
+        (name.encode(), value.encode("utf-8", "surrogateescape").translate(_ONE_LINE))
+        for name, value in headers
+    ]
     if body is not None:
         fields.append((b"content-length", str(len(body)).encode()))
     now = time.time()

@@ -70,6 +70,9 @@ class StreamSink:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """See :class:`Sink`."""
+        if self._buffered():
+            # It has sent requests ahead, and does not take the answers.
+            await self._wait_for_client()
         self._begin()
         tap, self._exchange.tap = self._exchange.tap, None
         shown = body if tap is None else tap.masked(body)

@@ -47,6 +47,7 @@ _READERS: dict[str, Reader[Any]] = {
     "per_address": _COUNT,
     "streams": _COUNT,
     "concurrent": _COUNT,
+    "all_bodies": _SIZE,
     "depth": plain(_depth),
     "values": _COUNT,
     "messages": _COUNT,

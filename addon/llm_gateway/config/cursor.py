@@ -8,6 +8,7 @@ that one run finds all problems.
 import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from llm_gateway.config.nodes import (
     quote,
 )
 from llm_gateway.config.values import Problem
+from llm_gateway.secret import Secret
 
 ABSENT = ScalarNode(0, "", plain=True)
 _NOWHERE: Mapping[str, str] = MappingProxyType({})
@@ -34,12 +36,18 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What reading one file needs (its name, the variables) and finds."""
+    """What reading one file needs (its name, the variables) and finds.
+
+    `files` are the absolute paths of further ones that it names and that are read like it,
+    `secretive` the names of those in which secrets themselves stand.
+    """
 
     file: str
     environment: Mapping[str, str]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    secretive: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,12 @@ class Cursor:
             return expand(self.node.text, self.report.environment)
         except ValueError as error:
             raise Invalid(f"expected {error}") from None
+
+    def secret(self, text: str) -> Secret:
+        """The expansion of what is here, as a secret."""
+        if not self.expansion().names:
+            self.report.secretive.add(self.report.file)
+        return Secret(text)
 
     def text(self) -> str:
         """The text here with its references replaced; a variable without a value is an error."""

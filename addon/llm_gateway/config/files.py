@@ -8,6 +8,14 @@ from llm_gateway.config.values import ConfigError, Problem
 MAX_BYTES = 1024 * 1024
 
 
+def at_home(text: str) -> Path:
+    """The path of a text that may begin with `~`; as it stands where nobody has such a home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def is_file(path: Path) -> bool:
     """Whether a regular file is at `path`, or what is there cannot even be looked at."""
     try:

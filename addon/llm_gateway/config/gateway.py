@@ -1,17 +1,15 @@
 """The `gateway` section."""
 
 import re
+import warnings
+from typing import Any
 
 from llm_gateway.config import scalars
 from llm_gateway.config.bounds import bounds
-from llm_gateway.config.cursor import Cursor, Invalid, plain, scalar
+from llm_gateway.config.clients import client_tokens, default_token, list_in, tokens_file
+from llm_gateway.config.cursor import Cursor, itself, plain, scalar
 from llm_gateway.config.hosts import virtual_host
-from llm_gateway.config.nodes import ScalarNode
-from llm_gateway.config.values import Gateway
-from llm_gateway.secret import Secret
-
-DEFAULT_REFERENCE = "${AUTH_TOKEN}"
-SHORT_TOKEN = 16
+from llm_gateway.config.values import Bounds, ClientToken, Gateway
 
 
 def gateway(cursor: Cursor) -> Gateway:
@@ -19,7 +17,8 @@ def gateway(cursor: Cursor) -> Gateway:
     values = cursor.fields(
         {
             "virtual_hosts": _virtual_hosts,
-            "tokens": _tokens,
+            "tokens": itself,
+            "tokens_file": tokens_file,
             "passthrough": plain(scalars.boolean),
             "deadline": scalar(scalars.duration),
             "max_attempts": plain(scalars.integer_from(1)),
@@ -30,8 +29,7 @@ def gateway(cursor: Cursor) -> Gateway:
             "bounds": bounds,
         }
     )
-    if "tokens" not in cursor.entries():
-        values["tokens"] = _default_tokens(cursor)
+    values["tokens"] = _clients(cursor, values)
     return Gateway(**values)
 
 
@@ -43,25 +41,39 @@ def _virtual_hosts(cursor: Cursor) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in hosts if host is not None))
 
 
-def _tokens(cursor: Cursor) -> tuple[Secret, ...]:
-    tokens: dict[Secret, Cursor] = {}
-    for item in cursor.items("a list of tokens"):
-        token = item.attempt(_token)
-        if token is None:
-            continue
-        if token in tokens:
-            item.problem(f"the same token as {tokens[token].path}")
-        tokens.setdefault(token, item)
-    return tuple(tokens)
+def _clients(section: Cursor, values: dict[str, Any]) -> tuple[ClientToken, ...]:
+    concurrent = values.get("bounds", Bounds()).concurrent
+    file, lists = values.get("tokens_file"), []
+    if "tokens" in values:
+        lists.append(values["tokens"])
+    if file is not None:
+        found = list_in(file, section.entries()["tokens_file"])
+        lists += [] if found is None else [found]
+    if not {"tokens", "tokens_file"} & section.entries().keys():
+        return default_token(section, concurrent)
+    return client_tokens(lists, concurrent)
 
 
 def _patterns(cursor: Cursor) -> tuple[re.Pattern[str], ...]:
     items = cursor.items("a list of regular expressions")
-    found = (item.attempt(scalar(_pattern)) for item in items)
+    found = (item.attempt(_pattern) for item in items)
     return tuple(pattern for pattern in found if pattern is not None)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def _pattern(cursor: Cursor) -> re.Pattern[str]:
+    # Of a pattern that it still has from an earlier configuration, re would say nothing.
+    re.purge()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        pattern = cursor.parse(_compiled)
+    for each in told:
+        cursor.report.warnings.append(
+            f"{cursor.path} may mean something else to a later Python: {each.message}"
+        )
+    return pattern
+
+
+def _compiled(text: str) -> re.Pattern[str]:
     """Python's regular expressions (docs.python.org/3/library/re)."""
     try:
         pattern = re.compile(text)
@@ -70,30 +82,3 @@ def _pattern(text: str) -> re.Pattern[str]:
     if pattern.search(""):
         raise ValueError("a regular expression that does not match the empty text")
     return pattern
-
-
-def _default_tokens(cursor: Cursor) -> tuple[Secret, ...]:
-    place = cursor.default("tokens", ScalarNode(0, DEFAULT_REFERENCE, plain=False))
-    if place.expansion().unset:
-        return ()
-    token = place.attempt(_token)
-    return () if token is None else (token,)
-
-
-def _token(cursor: Cursor) -> Secret | None:
-    """A bearer token, RFC 6750 §2.1; None, with a warning, if its variable is not set."""
-    expansion = cursor.expansion()
-    warnings = cursor.report.warnings
-    if expansion.unset:
-        warnings.append(f"{cursor.path} is skipped: {', '.join(expansion.unset)}")
-        return None
-    if not scalars.is_bearer_token(expansion.text):
-        origin = f" in {', '.join(expansion.names)}" if expansion.names else ""
-        raise Invalid(
-            f"expected a token{origin} of letters, digits and ._~+/- that may end in = (RFC 6750)"
-        )
-    if len(expansion.text) < SHORT_TOKEN:
-        warnings.append(
-            f"{cursor.path} is shorter than {SHORT_TOKEN} characters and may be guessed"
-        )
-    return Secret(expansion.text)

@@ -33,8 +33,8 @@ def virtual_host(text: str) -> str:
 def base_url(text: str, *, keyed: bool = True) -> str:
     """An absolute `https` URL, or `http` to this machine, without a trailing slash.
 
-    Where no key is sent (`keyed` false), `http` may lead to any host. Scheme and host come back in
-    lower case.
+    Where no key is to be kept (`keyed` false), `http` may lead to any host. Scheme and host
+    come back in lower case.
     """
     if not _URL.fullmatch(text) or "\\" in text:
         raise ValueError("an absolute http or https URL in ASCII without spaces")
@@ -45,7 +45,9 @@ def base_url(text: str, *, keyed: bool = True) -> str:
         raise ValueError("a URL without query and fragment")
     host = _url_host(url)
     if url.scheme == "http" and keyed and not is_loopback(host):
-        raise ValueError("an https URL (http is accepted for this machine, or without a key)")
+        raise ValueError(
+            "an https URL (http: for this machine, without a key, or with insecure: true)"
+        )
     return f"{url.scheme}://{host}{port}{url.path.rstrip('/')}"
 
 

@@ -122,4 +122,4 @@ class _KeyReader:
             raise Invalid(
                 f"expected a key{origin} of printable ASCII characters without spaces around it"
             )
-        return Secret(expansion.text)
+        return cursor.secret(expansion.text)

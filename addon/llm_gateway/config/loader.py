@@ -1,9 +1,10 @@
 """A configuration file, or the built-in demo, to a `Config`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_gateway.config.clients import idle_warnings
 from llm_gateway.config.cursor import ABSENT, Cursor, Reader, Report, itself
 from llm_gateway.config.environment import read_environment
 from llm_gateway.config.files import read_text
@@ -11,6 +12,7 @@ from llm_gateway.config.gateway import gateway
 from llm_gateway.config.legacy import translated
 from llm_gateway.config.models import ModelsReader, resume_warnings, usability_warning
 from llm_gateway.config.nodes import parse
+from llm_gateway.config.permissions import complaints
 from llm_gateway.config.policies import DEFAULTS, Policies, breaker, nearest, throttle
 from llm_gateway.config.providers import ECHO, ProvidersReader
 from llm_gateway.config.retry_variables import retry_with_variables
@@ -25,6 +27,7 @@ from llm_gateway.config.values import (
     Routing,
 )
 
+_DOTENV = ".env"
 DEMO_SOURCE = "built-in demo"
 DEMO = f"""
 providers:
@@ -47,7 +50,7 @@ def load(
     named like a kind is of that kind. Raises `ConfigError` with every problem found.
     """
     # One directory under two names is one.
-    dotenvs = {dotenv.absolute(): dotenv for dotenv in (path.parent / ".env", Path(".env"))}
+    dotenvs = {dotenv.absolute(): dotenv for dotenv in (path.parent / _DOTENV, Path(_DOTENV))}
     environment, malformed = read_environment(dotenvs.values(), environ)
     try:
         text = read_text(path, str(path))
@@ -64,7 +67,7 @@ def demo(directory: Path, environ: Mapping[str, str]) -> Config:
     `environ` and `.env` in `directory` are read for `AUTH_TOKEN` and `RETRY_*`. Raises
     `ConfigError` if one of them is not what it should be or `.env` is malformed.
     """
-    dotenv = directory / ".env"
+    dotenv = directory / _DOTENV
     environment, malformed = read_environment([dotenv], environ)
     report = Report(DEMO_SOURCE, environment)
     document = _Document({ECHO: ProviderDefaults(None, lists_models=False)}, (dotenv.absolute(),))
@@ -90,9 +93,11 @@ class _Document:
         if report.problems or providers is None or models is None:
             return None
         unusable = usability_warning(models, providers)
-        more = (*resume_warnings(models), *([unusable] if unusable else []))
-        warnings = (*report.warnings, *more)
-        return Config(front, providers, models, report.file, self.watched, warnings, routing)
+        idle = idle_warnings(front.tokens, names(models, providers))
+        more = (*resume_warnings(models), *([unusable] if unusable else []), *idle)
+        watched = (*self.watched, *report.files)
+        warnings = (*report.warnings, *more, *_exposed(watched, report))
+        return Config(front, providers, models, report.file, watched, warnings, routing)
 
     def _models(
         self,
@@ -120,6 +125,13 @@ class _Document:
         if place is None or providers is None:
             return (), None
         return tuple(place.entries()), providers
+
+
+def _exposed(files: Iterable[Path], report: Report) -> Iterator[str]:
+    """What is wrong with the modes of the files. `.env` is there to hold secrets."""
+    secretive = {Path(each).absolute() for each in report.secretive}
+    for path in files:
+        yield from complaints(path, secret=path in secretive or path.name == _DOTENV)
 
 
 _LATER: dict[str, Reader[Cursor]] = dict.fromkeys(
@@ -162,6 +174,6 @@ def _config(
     tree = None if node is None else translated(node, report, document.kinds)
     config = None if tree is None else Cursor(tree, "", tree.line, report).attempt(document)
     if config is None or malformed:
-        report.problems.sort(key=lambda problem: problem.line)
-        raise ConfigError((*report.problems, *malformed))
+        report.problems.sort(key=lambda each: (each.file != report.file, each.line))
+        raise ConfigError((*report.problems, *malformed), report.files)
     return config

@@ -11,6 +11,7 @@ from llm_gateway.config.http import model_http
 from llm_gateway.config.limits import limits
 from llm_gateway.config.policies import breaker, nearest, retry
 from llm_gateway.config.values import Capability, Http, Model, Provider
+from llm_gateway.known import without_credentials
 
 _CAPABILITIES = f"a list of {', '.join(Capability)}"
 _UNREAD = Provider("", "", "", Http(), None)
@@ -94,7 +95,8 @@ class ModelsReader:
     def _provider(self, cursor: Cursor) -> str:
         name = cursor.text()
         if self.declared and name not in self.declared:
-            expected = cursor.expected(f"a key of providers ({', '.join(self.declared)})")
+            names = ", ".join(map(without_credentials, self.declared))
+            expected = cursor.expected(f"a key of providers ({names})")
             raise Invalid(f"{expected}{did_you_mean(name, self.declared)}")
         return name
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, override
 import yaml
 
 from llm_gateway.config.values import Problem
+from llm_gateway.known import without_credentials
 
 MAX_DEPTH = 20
 MAX_NODES = 100_000
@@ -82,13 +83,17 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Problem]]:
 
 
 def quote(text: str) -> str:
-    """A text as messages show it: quoted, on one line, at most 60 characters of it."""
+    """A text as messages show it: quoted, on one line, at most 60 characters of it.
+
+    A key may stand in the wrong place, so what looks like one is masked.
+    """
+    text = without_credentials(text)
     return repr(text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…")
 
 
 def child(path: str, key: str) -> str:
-    """The path of a mapping's key."""
-    if not _PLAIN_KEY.fullmatch(key):
+    """The path of a mapping's key, as messages show it."""
+    if not _PLAIN_KEY.fullmatch(without_credentials(key)):
         return f"{path}[{quote(key)}]"
     return f"{path}.{key}" if path else key
 

@@ -17,6 +17,7 @@ from llm_gateway.config.cursor import (
     plain,
     scalar,
 )
+from llm_gateway.config.files import at_home
 from llm_gateway.config.headers import headers
 from llm_gateway.config.hosts import base_url
 from llm_gateway.config.http import http
@@ -126,10 +127,10 @@ class _Reader:
         readers |= {each.key: itself for each in self.defaults.credentials}
         readers |= dict.fromkeys(self.defaults.settings, itself)
         if self.defaults.oauth:
-            readers |= {"scope": scalar(scalars.scope), "auth_url": partial(_url, keyed=True)}
+            readers |= {"scope": scalar(scalars.scope), "auth_url": itself}
         if self.kind != ECHO:
             readers |= {"headers": partial(headers, own), "ca_file": _ca_file}
-            readers["discover"] = plain(scalars.boolean)
+            readers |= dict.fromkeys(("discover", "insecure"), plain(scalars.boolean))
         return readers | _of_any_kind(self.policies)
 
     def _base_url(self, values: Mapping[str, Any], keys: Keys) -> str | None:
@@ -140,7 +141,8 @@ class _Reader:
                     values[setting].problem("is part of the known address, and not of a base_url")
             keyed = any(each.key in values for each in self.defaults.credentials)
             needs_key = self.name == self.kind and keys.needed
-            return place.attempt(partial(_url, keyed=keyed or needs_key))
+            keyed = (keyed or needs_key) and not values.get("insecure")
+            return place.attempt(partial(_url, keyed=keyed))
         if self.kind == ECHO:
             return ECHO_URL
         if self.defaults.base_url is None:
@@ -155,7 +157,10 @@ class _Reader:
         default = self.defaults.oauth
         if default is None:
             return None
-        return OAuth(values.get("auth_url", default.url), values.get("scope", default.scope))
+        place: Cursor | None = values.get("auth_url")
+        keyed = not values.get("insecure")
+        url = None if place is None else place.attempt(partial(_url, keyed=keyed))
+        return OAuth(url or default.url, values.get("scope", default.scope))
 
 
 def _merged(
@@ -181,7 +186,7 @@ def _url(cursor: Cursor, *, keyed: bool) -> str:
 
 def _ca_file(cursor: Cursor) -> Path:
     """A file of certificates in PEM; its path counts from the configuration file's directory."""
-    path = Path(cursor.report.file).parent / Path(cursor.text()).expanduser()
+    path = Path(cursor.report.file).parent / at_home(cursor.text())
     try:
         return scalars.certificates(path)
     except ValueError as error:

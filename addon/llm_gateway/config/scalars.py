@@ -31,6 +31,7 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True} | dict.fromkeys(
 )
 _MODEL = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,199}")
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_CLIENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._@+-]{0,38}[A-Za-z0-9._@+-])?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,64}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -161,6 +162,16 @@ def provider_name(text: str) -> str:
         raise ValueError(
             "a provider name of lower-case letters, digits, _ and - that starts with a letter "
             "or a digit"
+        )
+    return text
+
+
+def client_name(text: str) -> str:
+    """A client's name: one line in the log, and no more."""
+    if not _CLIENT.fullmatch(text):
+        raise ValueError(
+            "a name of 1 to 40 letters, digits, spaces and ._@+- that starts with a letter or a "
+            "digit"
         )
     return text
 

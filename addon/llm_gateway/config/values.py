@@ -53,8 +53,9 @@ class Bounds:
     target in it. It has `head_time` to arrive, a body `body_time` and a second more for each
     `body_rate` bytes. A connection with no request on it is closed after `idle`.
     `connections` and those `per_address` are open at a time, `streams` on each of them over HTTP/2.
-    A token has `concurrent` requests under way. A body is nested `depth` levels deep and has
-    `values` JSON values, `messages` and `tools`.
+    A token has `concurrent` requests under way. The bodies of all requests under way have
+    `all_bodies` bytes together, or those of the longest body if that is more. A body is nested
+    `depth` levels deep and has `values` JSON values, `messages` and `tools`.
     """
 
     headers: int = 200
@@ -68,10 +69,55 @@ class Bounds:
     per_address: int = 2_000
     streams: int = 100
     concurrent: int = 1_000
+    all_bodies: int = 1024 * 1024 * 1024
     depth: int = 128
     values: int = 1_000_000
     messages: int = 10_000
     tools: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How much may be spent in each minute, hour and day; None: any amount."""
+
+    minute: int | None = None
+    hour: int | None = None
+    day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A quota: requests, and tokens. `zone` (IANA) is where its days begin at midnight."""
+
+    requests: Windows = Windows()
+    tokens: Windows = Windows()
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToken:
+    """A token that clients may use, under the `name` that is shown in its place.
+
+    `digest` is its SHA-256; `secret` is the token itself, None where only the digest is known. It
+    may ask for the names that one of `models` matches, None: for all. `limits` are its quota,
+    `concurrent` is how many of its requests may be under way; tokens of one name share both.
+    """
+
+    name: str
+    digest: bytes = field(repr=False)
+    secret: Secret | None = None
+    models: tuple[re.Pattern[str], ...] | None = None
+    limits: Limits = Limits()
+    concurrent: int = Bounds().concurrent
+
+    @classmethod
+    def of(cls, name: str, secret: Secret) -> "ClientToken":
+        """A token that may do everything."""
+        return cls(name, secret.digest, secret)
+
+    def may_ask_for(self, model: str) -> bool:
+        """Whether this is one of its names of models, which are no aliases, or size classes."""
+        return self.models is None or any(each.fullmatch(model) for each in self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +127,12 @@ class Gateway:
     `deadline` bounds an exchange up to its commit, `max_attempts` its calls to providers.
     `keepalive` is the longest silence of a stream that has not begun, `drain` how long streams may
     go on after the gateway was told to stop. What `mask` matches is shown nowhere. `bounds` hold
-    for every client.
+    for every client. `tokens` are those of `tokens_file` as well.
     """
 
     virtual_hosts: tuple[str, ...] = ("ai.localhost", "localhost", "127.0.0.1", "[::1]")
-    tokens: tuple[Secret, ...] = ()
+    tokens: tuple[ClientToken, ...] = ()
+    tokens_file: Path | None = None
     passthrough: bool = False
     deadline: float = 600.0
     max_attempts: int = 6
@@ -164,24 +211,6 @@ class ThrottlePolicy:
     max_concurrent: int | None = None
     queue: int = 1000
     queue_timeout: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """How much may be spent in each minute, hour and day; None: any amount."""
-
-    minute: int | None = None
-    hour: int | None = None
-    day: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A quota: requests, and tokens. `zone` (IANA) is where its days begin at midnight."""
-
-    requests: Windows = Windows()
-    tokens: Windows = Windows()
-    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,10 +391,14 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; `problems` holds everything that is wrong with it."""
+    """The configuration cannot be used; `problems` holds everything that is wrong with it.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `files` are the absolute paths of those that it names and that may be what is to be mended.
+    """
+
+    def __init__(self, problems: Iterable[Problem], files: Iterable[Path] = ()) -> None:
         self.problems = tuple(problems)
+        self.files = tuple(files)
         super().__init__(self.problems)
 
     @override

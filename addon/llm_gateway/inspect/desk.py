@@ -10,13 +10,14 @@ from mitmproxy.master import Master
 from llm_gateway import config, prices
 from llm_gateway.adapters.contract import Usage
 from llm_gateway.injection import Faults
-from llm_gateway.inspect import keep, logs, views
+from llm_gateway.inspect import crash, keep, logs, views
 from llm_gateway.inspect.attempts import Publisher
 from llm_gateway.inspect.commands.addon import Commands
 from llm_gateway.inspect.commands.fault import FaultCommands
 from llm_gateway.inspect.page.place import Place
 from llm_gateway.inspect.screen import screen_of, show_comments
 from llm_gateway.inspect.watchers import someone_watches
+from llm_gateway.known import without_credentials
 from llm_gateway.masks import Masks
 from llm_gateway.runtime import Engine
 from llm_gateway.wire import Wire
@@ -72,9 +73,8 @@ class Desk:
         commands.collect_commands(
             FaultCommands(self.faults, lambda: engine.current.catalogue.names)
         )
-        logs.install(
-            logs.CredentialFilter(lambda: engine.tokens), logs.LogFilter(engine.secrets, self.masks)
-        )
+        logs.install(logs.LogFilter(self.masks))
+        crash.install(lambda text: without_credentials(self.masks.hide_secrets(text)))
 
     def wrap(self, wire: Wire) -> Wire:
         """What exchanges use: a fault that is injected is an attempt like any other."""
@@ -84,6 +84,11 @@ class Desk:
         """Another configuration is in force."""
         if self._engine is not None:
             self.masks.adopt(new.gateway.mask, self._engine.secrets())
+
+    def learnt(self) -> None:
+        """There is one more secret: a client has shown a token that was known by its hash."""
+        if self._engine is not None:
+            self.adopted(self._engine.current.config)
 
     def configure(self, updated: Iterable[str]) -> None:
         """Obey changed options. Raises ValueError, whose text is for people."""

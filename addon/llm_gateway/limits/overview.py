@@ -1,10 +1,11 @@
-"""How every target stands, for people to see: plain values, and reading them changes nothing."""
+"""How every target and client stands, for people to see: plain values that change nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from llm_gateway.config import Config, Provider
+from llm_gateway.config import ClientToken, Config, Provider
 from llm_gateway.limits.breaker import Breaker, State
+from llm_gateway.limits.clients import Clients
 from llm_gateway.limits.gate import Gate
 from llm_gateway.limits.gatekeeper import Gatekeeper
 from llm_gateway.limits.quota import Reading
@@ -55,6 +56,26 @@ class TargetState:
     latency: float | None
     idle: float | None
     spent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientState:
+    """What is left to one client: its quota, and ``running`` requests of ``places``."""
+
+    name: str
+    quotas: tuple[Reading, ...]
+    running: int
+    places: int
+
+
+def of_clients(tokens: Iterable[ClientToken], clients: Clients) -> list[ClientState]:
+    """Every client, in the order of their tokens; those of one name are one."""
+    return [
+        ClientState(
+            name, tuple(clients.quota(token)), clients.running.get(name, 0), token.concurrent
+        )
+        for name, token in {each.name: each for each in tokens}.items()
+    ]
 
 
 def overview(config: Config, gatekeeper: Gatekeeper) -> list[TargetState]:

@@ -13,6 +13,13 @@ def headers(standing: Standing) -> tuple[tuple[str, str], ...]:
     return (*_of("requests", standing.requests), *_of("tokens", standing.tokens))
 
 
+def together(first: Standing | None, second: Standing | None) -> Standing | None:
+    """Of each unit what the first one says; where that has no limit, the second."""
+    if first is None or second is None:
+        return first or second
+    return Standing(first.requests or second.requests, first.tokens or second.tokens)
+
+
 def _of(unit: Unit, level: Level | None) -> tuple[tuple[str, str], ...]:
     if level is None:
         return ()

@@ -119,7 +119,9 @@ class Tape:
             except Exception as error:
                 # Of a flow that is not what it should be, anything may fail in mitmproxy.
                 place = f"flow {number}, at byte {offset}"
-                raise self._unusable(f"cannot be read ({place}: {error}); {_EXPECTED}") from None
+                # Its words may quote the file.
+                said = "".join(each if each.isprintable() else "?" for each in str(error))
+                raise self._unusable(f"cannot be read ({place}: {said}); {_EXPECTED}") from None
             if found is None:
                 return
             if isinstance(found, http.HTTPFlow) and is_ours(found) and not is_attempt(found):

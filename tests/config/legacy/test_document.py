@@ -101,7 +101,7 @@ def test_other_sections_are_warnings() -> None:
     ("url", "token", "expected"),
     [
         ("https://x.example/?key=secret", "t", "a URL that ends in /chat/completions or "),
-        ("http://x.example/chat/completions", "t", "an https URL (http is accepted for this "),
+        ("http://x.example/chat/completions", "t", "an https URL (http: for this machine, "),
         ("https://u:secret@x.example/chat/completions", "", "a URL without user name and password"),
         ("htps://x.example/chat/completions", "", "an absolute http or https URL"),
         ("", "", "a URL that ends in /chat/completions or "),

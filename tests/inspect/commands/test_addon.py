@@ -87,6 +87,7 @@ async def test_limits_are_told_and_logged(desk: Desk, caplog: pytest.LogCaptureF
         "p       0 of 100 places taken",
         "  p/up  ready, not asked yet",
         "q       off: Q_KEY is not set",
+        "client test  0 of 1000 under way",
     ]
     assert "ai.limits:\np " in caplog.text
 

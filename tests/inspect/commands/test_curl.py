@@ -112,6 +112,44 @@ def test_fields_that_curl_makes_itself_and_other_credentials_are_left_out() -> N
     ]
 
 
+def test_a_token_in_a_body_whose_length_is_not_told_is_replaced() -> None:
+    """As over HTTP/2; mitmproxy adds the length to a body that is changed."""
+    flow = client_flow({"model": TOKEN}, headers=[("x-last", "1")])
+    del flow.request.headers["content-length"]
+    assert '"$OPENAI_API_KEY"' in words(flow)[-1]
+    assert fields(flow)[-1] == "x-last: 1"
+
+
+@pytest.mark.parametrize("path", ["@evil.example/x", "evil", "?x", ""])
+def test_an_odd_path_does_not_make_another_host(path: str) -> None:
+    flow = client_flow()
+    flow.request.data.path = path.encode()
+    assert words(flow)[1] == f"http://127.0.0.1:8080/{path}"
+
+
+def test_one_request_stays_one() -> None:
+    flow = client_flow()
+    flow.request.data.path = b"/[1-9]/{a,b}"
+    assert words(flow)[1:3] == ["--globoff", "http://127.0.0.1:8080/[1-9]/{a,b}"]
+
+
+def test_a_shell_runs_nothing_that_stands_in_a_fields_name() -> None:
+    flow = attempt_flow(headers=[("x-token`id`$(id)", MASKED)])
+    assert "-H 'x-token`id`$(id): '\"$P_API_KEY\"" in command_of(flow)
+
+
+def test_a_fields_name_may_be_any_bytes() -> None:
+    flow = client_flow()
+    flow.request.headers = http.Headers([*flow.request.headers.fields, (b"x-\xf1", b"1")])
+    assert "x-\udcf1: 1" in fields(flow)
+
+
+def test_a_token_for_a_fields_name_is_replaced() -> None:
+    names = Placeholders(make_config(), [Secret("canary-0123456789")])
+    flow = client_flow(headers=[("canary-0123456789", "1")])
+    assert "canary-" not in curl_command(flow, names, LISTENING, HOSTS)
+
+
 def test_a_body_without_a_type_does_not_become_a_form() -> None:
     flow = client_flow()
     del flow.request.headers["content-type"]

@@ -140,6 +140,15 @@ def test_no_secret_is_in_it(tmp_path: Path) -> None:
         assert secret.encode() not in (again.response.content or b"")
 
 
+def test_a_secret_that_is_read_or_named_in_another_way_is_not_in_it_either() -> None:
+    """A HAR has the query decoded."""
+    encoded = "".join(f"%{ord(character):02x}" for character in TOKEN)
+    flow = client_flow(path=f"/ping?a={encoded}", headers=[(TOKEN, "1")])
+    [entry] = entries(flow)
+    assert TOKEN not in json.dumps(entry)
+    assert {"name": "a", "value": "$OPENAI_API_KEY"} in entry["request"]["queryString"]
+
+
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "x.har"
     assert write({"é": 1}, path) == len(path.read_bytes())

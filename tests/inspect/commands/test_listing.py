@@ -5,9 +5,14 @@ import dataclasses
 import pytest
 
 from llm_gateway.config import Routing, Size, Strategy
-from llm_gateway.inspect.commands.listing import change_line, limit_lines, model_lines
+from llm_gateway.inspect.commands.listing import (
+    change_line,
+    client_lines,
+    limit_lines,
+    model_lines,
+)
 from llm_gateway.limits.breaker import State
-from llm_gateway.limits.overview import BreakerState, ProviderState, TargetState
+from llm_gateway.limits.overview import BreakerState, ClientState, ProviderState, TargetState
 from llm_gateway.limits.quota import Reading
 from llm_gateway.routing import Catalogue
 from support.fakes import make_config, make_model, make_provider
@@ -86,6 +91,14 @@ def test_what_keeps_a_target_is_said(changes: dict[str, object], said: str) -> N
     [_, line] = limit_lines([dataclasses.replace(TARGET, **changes)])  # type: ignore[arg-type] # a table
     assert said in line
     assert ("ready" in line) is ("quotas" in changes)
+
+
+def test_what_is_left_to_each_client_is_told() -> None:
+    quota = Reading("requests", "minute", 20, 3, 41.0)
+    assert client_lines([ClientState("ci", (quota,), 1, 2), ClientState("boss", (), 0, 1000)]) == [
+        "client ci    1 of 2 under way, 17 of 20 requests per minute left, whole in 41 s",
+        "client boss  0 of 1000 under way",
+    ]
 
 
 def test_what_a_new_configuration_changes_is_named() -> None:

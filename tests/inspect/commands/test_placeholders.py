@@ -108,6 +108,18 @@ def test_a_body_in_a_coding_is_looked_into_and_a_broken_one_left() -> None:
     assert clean.response.raw_content == b"no gzip"
 
 
+def test_names_of_fields_may_be_any_bytes() -> None:
+    flow = client_flow(answer=answered(b"{}"))
+    assert flow.response is not None
+    odd = (b"x-\xf1", TOKEN.encode())
+    flow.request.headers = flow.response.headers = http.Headers([odd])
+    clean = NAMES.without_secrets(flow)
+    assert clean.response is not None
+    for headers in (clean.request.headers, clean.response.headers):
+        assert headers.fields == ((b"x-\xf1", b"$OPENAI_API_KEY"),)
+    assert NAMES.of_header(flow, "x-\udcf1", "1") is None
+
+
 def test_a_flow_under_way_is_taken_as_far_as_it_is() -> None:
     flow = client_flow()
     flow.request.data.content = None

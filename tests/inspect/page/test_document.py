@@ -1,6 +1,7 @@
 """The page's HTML: it says what there is to say, in order, and nobody can write into it."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any, override
 
@@ -11,7 +12,7 @@ from llm_gateway.errors import RequestError
 from llm_gateway.inspect.page import document
 from llm_gateway.inspect.page.facts import Facts
 from llm_gateway.limits.breaker import State
-from llm_gateway.limits.overview import BreakerState
+from llm_gateway.limits.overview import BreakerState, ClientState
 from llm_gateway.limits.quota import Reading
 from llm_gateway.statistics import MOST_LIVE, Statistics
 from llm_gateway.trace import Trace
@@ -167,6 +168,15 @@ def test_bars_are_as_long_as_what_is_left_and_are_told_in_numbers() -> None:
     ]
     styles = [attrs["style"] for tag, attrs in page.elements if tag == "i" and "style" in attrs]
     assert styles == ["width:75%", "width:0%"]
+
+
+def test_a_client_s_row_says_what_is_left_to_it_and_leads_to_its_flows() -> None:
+    quota = Reading("requests", "minute", 20, 5, 41.0)
+    clients = (ClientState("on call", (quota,), 1, 1000),)
+    page = read(replace(make_facts(make_target()), clients=clients))
+    assert "on call 1 of 1,000 15 of 20 requests / min whole in 41 s" in page.text
+    links = [attrs["href"] for tag, attrs in page.elements if tag == "a"]
+    assert "../#/flows?s=~meta%20%22%5Eai.client%3A%20on%20call%24%22" in links
 
 
 def test_exchanges_under_way_are_listed_with_a_link_to_their_flows() -> None:

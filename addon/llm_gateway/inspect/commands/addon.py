@@ -17,7 +17,12 @@ from llm_gateway import config
 from llm_gateway.inspect.commands import again
 from llm_gateway.inspect.commands.curl import curl_command
 from llm_gateway.inspect.commands.har import archive, write
-from llm_gateway.inspect.commands.listing import change_line, limit_lines, model_lines
+from llm_gateway.inspect.commands.listing import (
+    change_line,
+    client_lines,
+    limit_lines,
+    model_lines,
+)
 from llm_gateway.inspect.commands.placeholders import Placeholders
 from llm_gateway.inspect.commands.plain import plain_command
 from llm_gateway.inspect.kin import Kin
@@ -91,8 +96,10 @@ class Commands:
 
     @plain_command("ai.limits")
     def limits(self) -> Sequence[str]:
-        """Quotas left, breakers, queues, and what is parked until when."""
-        return _told("ai.limits", limit_lines(self._engine.current.overview()))
+        """Quotas left, breakers, queues, and what is parked until when; what is left to clients."""
+        current = self._engine.current
+        clients = client_lines(current.clients_overview())
+        return _told("ai.limits", [*limit_lines(current.overview()), *clients])
 
     @plain_command("ai.reload")
     def reload(self) -> str:

@@ -38,6 +38,9 @@ _COMPUTED = frozenset(
 """curl's own business. Without ``accept-encoding`` the answer can be read."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 """What a terminal takes for keys, or a shell drops."""
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+"""What a shell takes as it is between double quotes."""
+_GLOB = re.compile(r"[\[\]{}]")
 _FROM_STDIN = "--data-binary @-"
 _NOBODY = Label("", 0, "", "")
 
@@ -65,10 +68,12 @@ def curl_command(
     if is_attempt(flow):
         url = as_request(clean, _NOBODY).url
     else:
-        url = _gateway(flow, listening, virtual_hosts) + clean.request.path
+        # What begins with anything else could make another host of ours.
+        path = clean.request.path if clean.request.path[:1] == "/" else f"/{clean.request.path}"
+        url = _gateway(flow, listening, virtual_hosts) + path
     before, body = _body(clean.request)
-    first = " ".join(["curl", *_options(clean), _quoted(url)])
-    return before + " \\\n  ".join([first, *_fields(flow, clean, placeholders), *body])
+    first = " ".join(["curl", *_options(clean, url), _quoted(url)])
+    return before + " \\\n  ".join([first, *_fields(flow, placeholders), *body])
 
 
 def _gateway(
@@ -83,7 +88,9 @@ def _gateway(
     return host.base_url(next(same, addresses[0]), virtual_hosts)
 
 
-def _options(flow: http.HTTPFlow) -> Iterator[str]:
+def _options(flow: http.HTTPFlow, url: str) -> Iterator[str]:
+    if _GLOB.search(url):
+        yield "--globoff"  # one request, not one for each of a range
     response = flow.response
     if response is not None and response.headers.get("content-type", "").startswith(EVENT_STREAM):
         yield "--no-buffer"
@@ -92,21 +99,22 @@ def _options(flow: http.HTTPFlow) -> Iterator[str]:
         yield f"-X {_quoted(method)}"
 
 
-def _fields(flow: http.HTTPFlow, clean: http.HTTPFlow, placeholders: Placeholders) -> Iterator[str]:
+def _fields(flow: http.HTTPFlow, placeholders: Placeholders) -> Iterator[str]:
     """The header options. A client has one credential for us; more of them are not its business."""
     ours = not is_attempt(flow)
-    originals = [*flow.request.headers.items(multi=True)]
-    names = {name.lower() for name, _ in originals}
-    cleaned = clean.request.headers.items(multi=True)
-    for (name, value), (_, shown) in zip(originals, cleaned, strict=True):
+    fields = [*flow.request.headers.items(multi=True)]
+    names = {name.lower() for name, _ in fields}
+    for name, value in fields:
         if name.lower() in _COMPUTED or "cookie" in name.lower():
             continue
         placeholder = placeholders.of_header(flow, name, value)
         if placeholder is None:
+            label, shown = placeholders.clean(name), placeholders.clean(value)
             # A field that ends with a semicolon is sent empty; with a colon it would be taken out.
-            yield f"-H {_quoted(f'{name}: {shown}' if shown else f'{name};')}"
+            yield f"-H {_quoted(f'{label}: {shown}' if shown else f'{label};')}"
         elif not ours or name.lower() == "authorization":
-            yield f'-H "{name}: {placeholder.text}"'
+            quoted = f'"{name}: ' if _WORD.fullmatch(name) else f'{_quoted(f"{name}: ")}"'
+            yield f'-H {quoted}{placeholder.text}"'
     if flow.request.raw_content and "content-type" not in names:
         yield "-H content-type:"  # or curl would call it a form
 

@@ -86,9 +86,9 @@ def _entry(flow: http.HTTPFlow, placeholders: Placeholders, seen: set[Server]) -
     known = {name: value for name, value in flow.metadata.items() if name.startswith(_PREFIX)}
     said = {"comment": flow.comment, "marked": flow.marked, **known}
     entry["_ai"] = {name: _plain(value, placeholders) for name, value in said.items()}
-    if "_error" in entry["response"]:
-        entry["response"]["_error"] = _plain(entry["response"]["_error"], placeholders)
-    return entry
+    # What mitmproxy decodes, a query for one, may be a secret only now.
+    cleaned: dict[str, Any] = _cleaned(entry, placeholders)
+    return cleaned
 
 
 def _plain(value: Any, placeholders: Placeholders) -> Any:
@@ -100,6 +100,17 @@ def _plain(value: Any, placeholders: Placeholders) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return placeholders.clean(repr(value))
+
+
+def _cleaned(value: Any, placeholders: Placeholders) -> Any:
+    """JSON without secrets."""
+    if isinstance(value, dict):
+        return {
+            placeholders.clean(name): _cleaned(each, placeholders) for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_cleaned(each, placeholders) for each in value]
+    return placeholders.clean(value) if isinstance(value, str) else value
 
 
 def _text(body: bytes, content_type: str) -> dict[str, str]:

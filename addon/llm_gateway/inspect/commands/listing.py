@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from llm_gateway.config import Config, Strategy
 from llm_gateway.inspect.comments import duration
 from llm_gateway.limits.breaker import State
-from llm_gateway.limits.overview import BreakerState, ProviderState, TargetState
+from llm_gateway.limits.overview import BreakerState, ClientState, ProviderState, TargetState
 from llm_gateway.limits.quota import Reading
 from llm_gateway.routing import Catalogue
 
@@ -32,6 +32,19 @@ def limit_lines(targets: Sequence[TargetState]) -> list[str]:
             own = [target for target in targets if target.provider.name == name]
             rows += [(f"  {target.label}", ", ".join(_target(target))) for target in own]
     return _aligned(rows) or ["No provider is configured."]
+
+
+def client_lines(clients: Sequence[ClientState]) -> list[str]:
+    """Each client by the name of its token, and what is left to it."""
+    return _aligned(
+        (
+            f"client {client.name}",
+            ", ".join(
+                [f"{client.running} of {client.places} under way", *map(_quota, client.quotas)]
+            ),
+        )
+        for client in clients
+    )
 
 
 def change_line(before: Config, now: Config) -> str:

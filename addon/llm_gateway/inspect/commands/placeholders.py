@@ -62,7 +62,7 @@ class Placeholders:
 
     def of_header(self, flow: http.HTTPFlow, name: str, value: str) -> Placeholder | None:
         """What stands in place of a field of the flow's request; None where it holds no secret."""
-        if not is_credential(name.encode()) and not _MASKED.search(value):
+        if not is_credential(name.encode("utf-8", "surrogateescape")) and not _MASKED.search(value):
             return None
         match = _SCHEME.match(value)
         return Placeholder(match[0] if match else "", self._variable(flow, name.lower()))
@@ -81,10 +81,9 @@ class Placeholders:
         request.headers = self._headers(copy, request.headers)
         self._clean_body(request)
         if copy.response is not None:
-            headers = copy.response.headers
             copy.response.headers = http.Headers(
-                (name, _GONE if name.decode().lower() in _OF_ANSWERS else self._replaced(value))
-                for name, value in headers.fields
+                (name, _GONE if _is_private(name) else self._replaced(value))
+                for name, value in copy.response.headers.fields
             )
             self._clean_body(copy.response)
         return copy
@@ -127,6 +126,10 @@ class Placeholders:
         for secret, name in self._known:
             text = text.replace(secret, name)
         return text
+
+
+def _is_private(name: bytes) -> bool:
+    return name.decode("latin-1").lower() in _OF_ANSWERS
 
 
 def _variables(provider: Provider) -> Iterator[tuple[Credential, str]]:

@@ -7,7 +7,7 @@ from typing import Literal
 from llm_gateway import __version__
 from llm_gateway.inspect.page.words import span
 from llm_gateway.limits.breaker import State
-from llm_gateway.limits.overview import BreakerState, ProviderState, TargetState
+from llm_gateway.limits.overview import BreakerState, ClientState, ProviderState, TargetState
 from llm_gateway.limits.quota import Reading
 from llm_gateway.runtime import Runtime
 from llm_gateway.statistics import Snapshot, Statistics
@@ -26,6 +26,7 @@ class Facts:
     source: str
     statistics: Snapshot
     targets: Sequence[TargetState]
+    clients: Sequence[ClientState] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ def gather(runtime: Runtime, statistics: Statistics) -> Facts:
         source=runtime.config.source,
         statistics=statistics.snapshot(),
         targets=runtime.overview(),
+        clients=runtime.clients_overview(),
     )
 
 
