@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and /bin/sh; everything after `setup` runs from .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup run web test lint bench soak docs screenshots lock clean
+.PHONY: help setup run web token test lint bench soak fuzz audit docs screenshots lock clean
 
 # What is set for another Python must not reach the one in .venv.
 unexport PYTHONHOME
@@ -21,17 +21,23 @@ UV_VERSION ?= 0.13.9
 # not answer must lead nowhere.
 PROXY = -s addon/ai_proxy.py --mode reverse:http://127.0.0.1:1 --listen-host $(HOST) --listen-port $(PORT)
 
+RESOLVE = --universal --python-version 3.12 --python build/lock/bin/python --no-python-downloads \
+	--generate-hashes --no-header --quiet
+
 help:
 	@echo 'make setup   create .venv from requirements.lock (PYTHON=python3.13 picks the interpreter)'
 	@echo 'make run     serve with mitmdump   (HOST=$(HOST) PORT=$(PORT) ARGS=...)'
 	@echo 'make web     serve with mitmweb    (as run, and WEB_PORT=$(WEB_PORT) WEB_ARGS=...)'
+	@echo 'make token   make a token for a client (ARGS=its name)'
 	@echo 'make test    lint, then run the tests (ARGS=... for pytest)'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make bench   measure against bare mitmproxy (ARGS=... for bench)'
 	@echo 'make soak    three minutes of load and faults (ARGS=--short for one)'
-	@echo 'make docs    print docs/providers.md anew from the adapters'
+	@echo 'make fuzz    a minute of fuzzing each target (ARGS=... for fuzz; Linux on x86_64)'
+	@echo 'make docs    print docs/providers.md, api.md and bad-input.md anew from the code'
 	@echo 'make screenshots take the pictures in docs/ anew (needs Chromium)'
-	@echo 'make lock    resolve requirements.lock anew (ARGS=--upgrade for newer releases)'
+	@echo 'make audit   ask OSV for known vulnerabilities of what is locked'
+	@echo 'make lock    resolve requirements.lock and its kin anew (ARGS=--upgrade for newer releases)'
 	@echo 'make clean   remove .venv, caches and build output'
 
 setup:
@@ -42,6 +48,9 @@ run: setup
 
 web: setup
 	.venv/bin/mitmweb $(PROXY) --web-port $(WEB_PORT) $(WEB_ARGS) $(ARGS)
+
+token: setup
+	@PYTHONPATH=addon .venv/bin/python -m llm_gateway.new_token $(ARGS)
 
 test: lint
 	.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
@@ -57,19 +66,30 @@ bench: setup
 soak: setup
 	PYTHONPATH=tests .venv/bin/python -m soak $(ARGS)
 
+fuzz: setup
+	@sh scripts/setup-fuzz
+	PYTHONPATH=addon:tests:build/fuzz/site .venv/bin/python -m fuzz $(ARGS)
+
 docs: setup
 	PYTHONPATH=addon .venv/bin/python scripts/provider_docs.py >docs/providers.md.new
 	mv docs/providers.md.new docs/providers.md
+	PYTHONPATH=addon .venv/bin/python scripts/api_docs.py >docs/api.md.new
+	mv docs/api.md.new docs/api.md
+	PYTHONPATH=addon:tests .venv/bin/python scripts/bad_input_docs.py >docs/bad-input.md.new
+	mv docs/bad-input.md.new docs/bad-input.md
 
 screenshots: setup
 	PYTHONPATH=tests .venv/bin/python scripts/screenshots.py
 
+audit:
+	@python=$$(sh scripts/find-python) && "$$python" scripts/audit.py
+
 lock:
 	@python=$$(sh scripts/find-python) && "$$python" -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	build/lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.12 \
-		--python build/lock/bin/python --no-python-downloads --generate-hashes --no-header \
-		--quiet --output-file requirements.lock $(ARGS)
+	build/lock/bin/uv pip compile pyproject.toml --group dev $(RESOLVE) --output-file requirements.lock $(ARGS)
+	build/lock/bin/uv pip compile --group audit $(RESOLVE) --output-file audit.lock $(ARGS)
+	build/lock/bin/uv pip compile --group fuzz $(RESOLVE) --output-file fuzz.lock $(ARGS)
 
 clean:
 	rm -rf .venv build dist .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
