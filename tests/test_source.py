@@ -1,6 +1,5 @@
 """The addon follows its configuration while it runs, whatever happens to the file."""
 
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mitmproxy import exceptions
 
 from llm_gateway import config
 from llm_gateway.source import read_config
-from support.house import House, Listener, open_house, start
+from support.house import House, Listener, listening, open_house, run
 from support.wires import clear_proxies
 
 TOKEN = "canary-client-token"
@@ -64,19 +63,8 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest_asyncio.fixture
 async def log(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Listener]:
     """What is said from now on."""
-    listener = Listener(caplog)
-    logging.getLogger().addHandler(listener)
-    try:
+    with listening(caplog) as listener:
         yield listener
-    finally:
-        logging.getLogger().removeHandler(listener)
-
-
-def run(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    """Start, and forget what was said of it."""
-    start(house, caplog, ("127.0.0.1", 8080))
-    caplog.set_level(logging.INFO)
-    caplog.clear()
 
 
 async def test_a_file_that_vanishes_is_told_and_its_configuration_stays(

@@ -1,6 +1,5 @@
 """Tokens change while the gateway runs: in the configuration, in `.env`, in a file of their own."""
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest_asyncio
 
 from llm_gateway.config import ConfigError
 from llm_gateway.source import config_path, read_config
-from support.house import House, Listener, open_house, start
+from support.house import House, Listener, listening, open_house, run
 from support.wires import clear_proxies
 
 OLD, NEW = "canary-old-token-0123", "canary-new-token-0123"
@@ -38,19 +37,8 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest_asyncio.fixture
 async def log(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Listener]:
     """What is said from now on."""
-    listener = Listener(caplog)
-    logging.getLogger().addHandler(listener)
-    try:
+    with listening(caplog) as listener:
         yield listener
-    finally:
-        logging.getLogger().removeHandler(listener)
-
-
-def run(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    """Start, and forget what was said of it."""
-    start(house, caplog, ("127.0.0.1", 8080))
-    caplog.set_level(logging.INFO)
-    caplog.clear()
 
 
 def tokens(house: House) -> Sequence[str]:

@@ -2,8 +2,8 @@
 
 import gc
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, override
 
 import pytest
@@ -81,3 +81,21 @@ class Listener(logging.Handler):
         said = self._caplog.text
         self._caplog.clear()
         return said
+
+
+@contextmanager
+def listening(caplog: pytest.LogCaptureFixture) -> Iterator[Listener]:
+    """What is said meanwhile."""
+    listener = Listener(caplog)
+    logging.getLogger().addHandler(listener)
+    try:
+        yield listener
+    finally:
+        logging.getLogger().removeHandler(listener)
+
+
+def run(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """Start, and forget what was said of it."""
+    start(house, caplog, ("127.0.0.1", 8080))
+    caplog.set_level(logging.INFO)
+    caplog.clear()
